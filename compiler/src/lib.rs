@@ -1,1 +1,3 @@
 //! (see the crate description)
+
+pub mod ir;
