@@ -20,11 +20,20 @@
 //! | [`local`], [`simulate`], [`tamper`] | transports without sockets |
 
 pub mod error;
+pub mod executor;
+pub mod local;
 pub mod message;
+pub mod random;
+pub mod stats;
+pub mod step;
 pub mod transport;
 
 pub use error::{Error, Misbehaviour, Result};
+pub use executor::{Executor, Slot, join_all};
 pub use message::{Depth, Header, Label, Phase};
+pub use random::{Key, Stream};
+pub use stats::{Counts, Stats};
+pub use step::{Op, Step};
 pub use transport::Transport;
 
 /// Number of a party, from 0.

@@ -60,7 +60,7 @@ impl Depth {
 }
 
 /// Bytes of a frame header on the wire.
-pub const HEADER_BYTES: usize = 32;
+pub const HEADER_BYTES: usize = 28;
 
 /// Longest payload of one frame, in bytes; longer vectors go in several frames.
 pub const MAX_PAYLOAD_BYTES: usize = 1 << 30;
@@ -68,23 +68,21 @@ pub const MAX_PAYLOAD_BYTES: usize = 1 << 30;
 /// Everything before the payload of a frame. All integers little-endian.
 ///
 /// ```text
-///  0        8      12     16       18      20            24            28        32
-///  | step   | path | op   | label  | phase | depth total | depth online| length  |
+///  0        8        16     20      22      23     24       28
+///  | step   | path   | op   | label | phase | zero | length |
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Dynamic number of the instruction, equal at all parties.
     pub step: u64,
     /// Fork within the step (0 at its root).
-    pub path: u32,
+    pub path: u64,
     /// Verb within the fork, in order of its calls.
     pub op: u32,
     /// [`Label::id`].
     pub label: u16,
     /// Phase the message is counted in.
     pub phase: Phase,
-    /// Depth of this message.
-    pub depth: Depth,
     /// Bytes of payload that follow.
     pub length: u32,
 }
@@ -94,40 +92,33 @@ impl Header {
     pub fn encode(&self) -> [u8; HEADER_BYTES] {
         let mut out = [0; HEADER_BYTES];
         out[0..8].copy_from_slice(&self.step.to_le_bytes());
-        out[8..12].copy_from_slice(&self.path.to_le_bytes());
-        out[12..16].copy_from_slice(&self.op.to_le_bytes());
-        out[16..18].copy_from_slice(&self.label.to_le_bytes());
-        out[18] = u8::from(self.phase == Phase::Online);
-        out[20..24].copy_from_slice(&self.depth.total.to_le_bytes());
-        out[24..28].copy_from_slice(&self.depth.online.to_le_bytes());
-        out[28..32].copy_from_slice(&self.length.to_le_bytes());
+        out[8..16].copy_from_slice(&self.path.to_le_bytes());
+        out[16..20].copy_from_slice(&self.op.to_le_bytes());
+        out[20..22].copy_from_slice(&self.label.to_le_bytes());
+        out[22] = u8::from(self.phase == Phase::Online);
+        out[24..28].copy_from_slice(&self.length.to_le_bytes());
         out
     }
 
     /// Reads a header; `None` if a field holds what no sender writes.
     pub fn decode(bytes: &[u8; HEADER_BYTES]) -> Option<Header> {
-        let u32_at = |at: usize| {
-            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        let number = |at: usize, bytes_of: usize| {
+            bytes[at..at + bytes_of].iter().rev().fold(0_u64, |n, &b| n << 8 | u64::from(b))
         };
-        let phase = match bytes[18] {
-            0 => Phase::Preprocessing,
-            1 => Phase::Online,
+        let phase = match (bytes[22], bytes[23]) {
+            (0, 0) => Phase::Preprocessing,
+            (1, 0) => Phase::Online,
             _ => return None,
         };
         let header = Header {
-            step: u64::from(u32_at(0)) | u64::from(u32_at(4)) << 32,
-            path: u32_at(8),
-            op: u32_at(12),
-            label: u16::from_le_bytes([bytes[16], bytes[17]]),
+            step: number(0, 8),
+            path: number(8, 8),
+            op: number(16, 4) as u32,
+            label: number(20, 2) as u16,
             phase,
-            depth: Depth { total: u32_at(20), online: u32_at(24) },
-            length: u32_at(28),
+            length: number(24, 4) as u32,
         };
-        let plausible = bytes[19] == 0
-            && header.length as usize <= MAX_PAYLOAD_BYTES
-            && header.depth.total < u32::MAX / 2
-            && header.depth.online <= header.depth.total;
-        plausible.then_some(header)
+        (header.length as usize <= MAX_PAYLOAD_BYTES).then_some(header)
     }
 }
 
@@ -143,7 +134,6 @@ mod tests {
             op: 10,
             label: Label("rep3.mul").id(),
             phase: Phase::Online,
-            depth: Depth { total: 7, online: 5 },
             length: 4096,
         };
         assert_eq!(Header::decode(&header.encode()), Some(header));
@@ -153,7 +143,7 @@ mod tests {
     fn implausible_headers_are_refused() {
         let good = [0; HEADER_BYTES];
         assert!(Header::decode(&good).is_some());
-        for (at, value) in [(18, 2), (19, 1), (31, 0xff), (23, 0xff), (24, 1)] {
+        for (at, value) in [(22, 2), (23, 1), (27, 0xff)] {
             let mut bad = good;
             bad[at] = value;
             assert_eq!(Header::decode(&bad), None, "byte {at}");

@@ -98,7 +98,7 @@ fn rows(dst: &Run, a: &[&Run], inner: Count) -> Rule {
 
 fn prefix(dst: &Run, a: &Run, inner: Count) -> Rule {
     same(dst, a)?;
-    ensure(inner.0 > 0 && a.len % inner.0 == 0, "rows do not fit the operand")
+    ensure(inner.0 > 0 && a.len.is_multiple_of(inner.0), "rows do not fit the operand")
 }
 
 fn matrix(dst: &Run, a: &Run, b: &Run, rows: Count, inner: Count, cols: Count) -> Rule {
@@ -116,7 +116,7 @@ fn view(dst: &Run, a: &Run, offset: Imm, dims: &Dims) -> Rule {
 }
 
 fn gather(dst: &Run, a: &Run, index: &Run, width: Count) -> Rule {
-    let fits = times(index.len, width.0, dst.len) && width.0 > 0 && a.len % width.0 == 0;
+    let fits = times(index.len, width.0, dst.len) && width.0 > 0 && a.len.is_multiple_of(width.0);
     ensure(fits, "rows do not fit the operands")
 }
 

@@ -1,0 +1,340 @@
+//! Runs steps: polls them in issue order, hands their messages on together, wakes them by arrival.
+//!
+//! One thread, no runtime. A task is a step of the program as a future. It is polled when it is
+//! spawned, when a message that it waits for arrives, and when a [`Slot`] that it waits for is
+//! filled. Between two waits, all tasks that can go on do so in the order of their numbers, and all
+//! they send leaves in one flush.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use crate::transport::Frame;
+use crate::{Depth, Error, Header, Label, Misbehaviour, Party, Result, Stats, Step, Transport};
+
+/// Number of a task, in issue order.
+pub type TaskId = u64;
+
+/// Bytes of messages that one peer may send ahead of the steps they belong to.
+const EARLY_BYTES_ALLOWED: usize = 8 << 30;
+
+/// Names a message at its receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct MessageKey {
+    pub(crate) from: Party,
+    pub(crate) step: u64,
+    pub(crate) path: u64,
+    pub(crate) op: u32,
+    pub(crate) label: u16,
+}
+
+/// What tasks share: the transport, the messages that came, the list of tasks to wake.
+pub(crate) struct Core {
+    pub(crate) me: Party,
+    pub(crate) parties: usize,
+    transport: RefCell<Box<dyn Transport>>,
+    arrived: RefCell<HashMap<MessageKey, Vec<u8>>>,
+    early_bytes: RefCell<Vec<usize>>,
+    waiting: RefCell<BTreeMap<MessageKey, TaskId>>,
+    ready: RefCell<BTreeSet<TaskId>>,
+    current: Cell<TaskId>,
+    unsent: Cell<bool>,
+    stats: RefCell<Stats>,
+}
+
+impl Core {
+    pub(crate) fn send(
+        &self,
+        to: Party,
+        label: Label,
+        place: u32,
+        depth: Depth,
+        header: &Header,
+        payload: &[u8],
+    ) -> Result<()> {
+        self.stats.borrow_mut().sent(to, header.phase, label, place, depth, payload.len());
+        self.unsent.set(true);
+        self.transport.borrow_mut().send(to, header, payload)
+    }
+
+    fn deliver(&self, frame: Frame) -> Result<()> {
+        let Frame { from, header, payload } = frame;
+        let counts = &mut self.stats.borrow_mut().received;
+        counts.entry((header.phase, from)).or_default().add(payload.len());
+        let Header { step, path, op, label, .. } = header;
+        let key = MessageKey { from, step, path, op, label };
+        match self.waiting.borrow_mut().remove(&key) {
+            Some(task) => _ = self.ready.borrow_mut().insert(task),
+            None => {
+                let early = &mut self.early_bytes.borrow_mut()[from];
+                *early += payload.len();
+                if *early > EARLY_BYTES_ALLOWED {
+                    let what = Misbehaviour::Flood { bytes: *early, allowed: EARLY_BYTES_ALLOWED };
+                    return Err(Error::Cheating { party: from, what });
+                }
+            }
+        }
+        match self.arrived.borrow_mut().insert(key, payload) {
+            None => Ok(()),
+            Some(_) => Err(Error::Cheating { party: from, what: Misbehaviour::Duplicate }),
+        }
+    }
+}
+
+/// Waits for one message.
+pub struct Receive {
+    core: Rc<Core>,
+    key: MessageKey,
+    label: Label,
+    bytes: usize,
+    waited: bool,
+}
+
+impl Receive {
+    pub(crate) fn new(core: Rc<Core>, key: MessageKey, label: Label, bytes: usize) -> Receive {
+        Receive { core, key, label, bytes, waited: false }
+    }
+}
+
+impl Future for Receive {
+    type Output = Result<Vec<u8>>;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(payload) = self.core.arrived.borrow_mut().remove(&self.key) else {
+            self.core.waiting.borrow_mut().insert(self.key, self.core.current.get());
+            self.waited = true;
+            return Poll::Pending;
+        };
+        let from = self.key.from;
+        if !self.waited {
+            self.core.early_bytes.borrow_mut()[from] -= payload.len();
+        }
+        if payload.len() != self.bytes {
+            let (label, found, expected) = (self.label.0, payload.len(), self.bytes);
+            let what = Misbehaviour::WrongLength { label, expected, found };
+            return Poll::Ready(Err(Error::Cheating { party: from, what }));
+        }
+        Poll::Ready(Ok(payload))
+    }
+}
+
+/// A value that one task gives and others wait for.
+pub struct Slot<T> {
+    value: OnceCell<T>,
+    waiting: RefCell<Vec<TaskId>>,
+    core: Rc<Core>,
+}
+
+impl<T> Slot<T> {
+    /// Gives the value and wakes who waits for it.
+    ///
+    /// # Panics
+    /// If it has been given before.
+    pub fn fill(&self, value: T) {
+        assert!(self.value.set(value).is_ok(), "a slot is filled once");
+        self.core.ready.borrow_mut().extend(self.waiting.take());
+    }
+
+    /// The value, if it is there.
+    pub fn get(&self) -> Option<&T> {
+        self.value.get()
+    }
+
+    /// Waits for the value.
+    pub async fn wait(&self) -> &T {
+        std::future::poll_fn(|_| {
+            if self.value.get().is_some() {
+                return Poll::Ready(());
+            }
+            self.waiting.borrow_mut().push(self.core.current.get());
+            Poll::Pending
+        })
+        .await;
+        self.value.get().expect("woken when filled")
+    }
+}
+
+type Task = Pin<Box<dyn Future<Output = Result<()>>>>;
+
+/// Runs the steps of one party.
+pub struct Executor {
+    core: Rc<Core>,
+    tasks: HashMap<TaskId, (Task, u32)>,
+    frames: Vec<Frame>,
+}
+
+impl Executor {
+    /// An executor without tasks.
+    pub fn new(transport: Box<dyn Transport>) -> Executor {
+        let (me, parties) = (transport.me(), transport.parties());
+        let core = Core {
+            me,
+            parties,
+            transport: RefCell::new(transport),
+            arrived: RefCell::default(),
+            early_bytes: RefCell::new(vec![0; parties]),
+            waiting: RefCell::default(),
+            ready: RefCell::default(),
+            current: Cell::new(0),
+            unsent: Cell::new(false),
+            stats: RefCell::default(),
+        };
+        Executor { core: Rc::new(core), tasks: HashMap::new(), frames: vec![] }
+    }
+
+    /// This party.
+    pub fn me(&self) -> Party {
+        self.core.me
+    }
+
+    /// Number of parties.
+    pub fn parties(&self) -> usize {
+        self.core.parties
+    }
+
+    /// The context of step `id` of the run, which executes instruction `place`; `base` is the depth
+    /// of the clear values that decided that it runs at all.
+    pub fn step(&self, id: u64, place: u32, base: Depth) -> Step {
+        Step::new(self.core.clone(), id, place, base)
+    }
+
+    /// An empty slot.
+    pub fn slot<T>(&self) -> Slot<T> {
+        Slot { value: OnceCell::new(), waiting: RefCell::default(), core: self.core.clone() }
+    }
+
+    /// Adds a task; it first runs at the next [`Executor::run_ready`]. Numbers are used once and
+    /// ascend in the same order at all parties.
+    pub fn spawn(
+        &mut self,
+        id: TaskId,
+        place: u32,
+        task: impl Future<Output = Result<()>> + 'static,
+    ) {
+        let before = self.tasks.insert(id, (Box::pin(task), place));
+        assert!(before.is_none(), "task numbers are used once");
+        self.core.ready.borrow_mut().insert(id);
+    }
+
+    /// Tasks that are not over.
+    pub fn pending(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Polls every task that can go on, until none can.
+    ///
+    /// # Errors
+    /// The error of a task, with the number of the instruction it executes.
+    pub fn run_ready(&mut self) -> std::result::Result<(), (Option<u32>, Error)> {
+        let mut context = Context::from_waker(Waker::noop());
+        loop {
+            let Some(id) = self.core.ready.borrow_mut().pop_first() else { return Ok(()) };
+            let Some((task, place)) = self.tasks.get_mut(&id) else { continue };
+            self.core.current.set(id);
+            match task.as_mut().poll(&mut context) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => _ = self.tasks.remove(&id),
+                Poll::Ready(Err(error)) => return Err((Some(*place), error)),
+            }
+        }
+    }
+
+    /// Hands queued messages on and waits until at least one message has come.
+    ///
+    /// # Errors
+    /// A peer is lost, late or misbehaves; with the number of the instruction that waits longest.
+    ///
+    /// # Panics
+    /// If tasks are pending but none waits for a message: a task waits for itself.
+    pub fn wait(&mut self) -> std::result::Result<(), (Option<u32>, Error)> {
+        self.exchange(true).map_err(|error| (self.oldest_waiting(), error))
+    }
+
+    /// Hands queued messages on and takes in what has come, without waiting.
+    ///
+    /// # Errors
+    /// As [`Executor::wait`].
+    pub fn progress(&mut self) -> std::result::Result<(), (Option<u32>, Error)> {
+        self.exchange(false).map_err(|error| (self.oldest_waiting(), error))
+    }
+
+    fn exchange(&mut self, wait: bool) -> Result<()> {
+        let mut transport = self.core.transport.borrow_mut();
+        if self.core.unsent.replace(false) {
+            self.core.stats.borrow_mut().flushes += 1;
+        }
+        transport.flush()?;
+        let mut awaited = vec![];
+        if wait {
+            let from: BTreeSet<Party> =
+                self.core.waiting.borrow().keys().map(|key| key.from).collect();
+            assert!(!from.is_empty(), "all tasks wait, but none for a message");
+            awaited.extend(from);
+        }
+        transport.receive(&mut self.frames, wait, &awaited)?;
+        drop(transport);
+        self.frames.drain(..).try_for_each(|frame| self.core.deliver(frame))
+    }
+
+    /// The instruction of the oldest task that waits for a message.
+    pub fn oldest_waiting(&self) -> Option<u32> {
+        let oldest = self.core.waiting.borrow().values().min().copied()?;
+        self.tasks.get(&oldest).map(|(_, place)| *place)
+    }
+
+    /// Runs all tasks to their end.
+    ///
+    /// # Errors
+    /// As [`Executor::run_ready`] and [`Executor::wait`].
+    pub fn finish(&mut self) -> std::result::Result<(), (Option<u32>, Error)> {
+        self.run_ready()?;
+        while self.pending() > 0 {
+            self.wait()?;
+            self.run_ready()?;
+        }
+        Ok(())
+    }
+
+    /// Moves out all that is queued and says goodbye to the peers.
+    ///
+    /// # Errors
+    /// A peer is lost.
+    pub fn close(&mut self) -> Result<()> {
+        self.core.transport.borrow_mut().close()
+    }
+
+    /// What was sent so far.
+    pub fn stats(&self) -> Stats {
+        self.core.stats.borrow().clone()
+    }
+}
+
+/// Runs futures of one task side by side and returns their results in order.
+///
+/// # Errors
+/// The first error.
+pub async fn join_all<'a, T>(
+    futures: Vec<Pin<Box<dyn Future<Output = Result<T>> + 'a>>>,
+) -> Result<Vec<T>> {
+    let mut running: Vec<_> = futures.into_iter().map(Some).collect();
+    let mut done: Vec<Option<T>> = running.iter().map(|_| None).collect();
+    std::future::poll_fn(move |context| {
+        for (future, result) in running.iter_mut().zip(&mut done) {
+            let Some(active) = future else { continue };
+            match active.as_mut().poll(context) {
+                Poll::Pending => continue,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(value)) => *result = Some(value),
+            }
+            *future = None;
+        }
+        if running.iter().any(Option::is_some) {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(done.iter_mut().map(|r| r.take().expect("all are done")).collect()))
+    })
+    .await
+}

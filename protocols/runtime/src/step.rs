@@ -1,0 +1,163 @@
+//! The context that a protocol verb works in: where in the program it is, whom it talks to.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::executor::{Core, MessageKey, Receive};
+use crate::{Depth, Header, Key, Label, Party, Phase, Result, Stream};
+
+/// Forks of one step at one level.
+const MAX_FORKS: u64 = (1 << 16) - 1;
+
+/// One instruction of a run, or a part of it that goes on by itself.
+///
+/// Verbs of one step are called one after the other. What shall run side by side gets a fork of its
+/// own ([`Step::fork`]): forks are numbered when they are made, so all parties agree on the names of
+/// messages and streams however the answers arrive.
+pub struct Step {
+    core: Rc<Core>,
+    id: u64,
+    place: u32,
+    path: u64,
+    phase: Phase,
+    base: Depth,
+    ops: Cell<u32>,
+    forks: Cell<u64>,
+}
+
+impl Step {
+    pub(crate) fn new(core: Rc<Core>, id: u64, place: u32, base: Depth) -> Step {
+        Step {
+            core,
+            id,
+            place,
+            path: 0,
+            phase: Phase::Online,
+            base,
+            ops: Cell::new(0),
+            forks: Cell::new(0),
+        }
+    }
+
+    /// A part of this step that runs beside what follows.
+    pub fn fork(&self) -> Step {
+        self.fork_in(self.phase)
+    }
+
+    /// A part of this step that belongs to the preprocessing phase. What it yields depends on no
+    /// input.
+    pub fn preprocessing(&self) -> Step {
+        self.fork_in(Phase::Preprocessing)
+    }
+
+    fn fork_in(&self, phase: Phase) -> Step {
+        let fork = self.forks.get() + 1;
+        self.forks.set(fork);
+        assert!(fork <= MAX_FORKS && self.path >> 48 == 0, "too many forks of one step");
+        let path = self.path << 16 | fork;
+        let base = if phase == Phase::Preprocessing { Depth::ZERO } else { self.base };
+        Step {
+            core: self.core.clone(),
+            phase,
+            base,
+            path,
+            ops: Cell::new(0),
+            forks: Cell::new(0),
+            ..*self
+        }
+    }
+
+    /// `n` forks.
+    pub fn forks(&self, n: usize) -> Vec<Step> {
+        (0..n).map(|_| self.fork()).collect()
+    }
+
+    /// This party.
+    pub fn me(&self) -> Party {
+        self.core.me
+    }
+
+    /// Number of parties.
+    pub fn parties(&self) -> usize {
+        self.core.parties
+    }
+
+    /// Phase that messages of this step are counted in.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Starts a verb whose messages are computed from values of depth `inputs`.
+    pub fn op(&self, inputs: Depth) -> Op<'_> {
+        let op = self.ops.get();
+        self.ops.set(op + 1);
+        Op { step: self, op, depth: Cell::new(inputs.max(self.base)) }
+    }
+}
+
+/// One call of a verb: names its messages and random streams, and counts its rounds.
+pub struct Op<'a> {
+    step: &'a Step,
+    op: u32,
+    depth: Cell<Depth>,
+}
+
+impl Op<'_> {
+    /// Sends a message of the present round. Each label goes to a peer at most once per verb.
+    ///
+    /// # Errors
+    /// The transport is broken.
+    pub fn send(&self, to: Party, label: Label, payload: &[u8]) -> Result<()> {
+        let Step { core, id, place, path, phase, .. } = self.step;
+        let header = Header {
+            step: *id,
+            path: *path,
+            op: self.op,
+            label: label.id(),
+            phase: *phase,
+            length: u32::try_from(payload.len()).expect("vectors are cut into frames before"),
+        };
+        core.send(to, label, *place, self.depth.get().next(*phase), &header, payload)
+    }
+
+    /// Waits for the message of a peer with `bytes` of payload.
+    ///
+    /// # Errors
+    /// The peer is lost, late, or sent another length than public data says.
+    pub fn recv(&self, from: Party, label: Label, bytes: usize) -> Receive {
+        let key = MessageKey {
+            from,
+            step: self.step.id,
+            path: self.step.path,
+            op: self.op,
+            label: label.id(),
+        };
+        Receive::new(self.step.core.clone(), key, label, bytes)
+    }
+
+    /// Ends the present round: later messages, and the result, are one deeper. Returns the depth.
+    pub fn round(&self) -> Depth {
+        self.depth.set(self.depth.get().next(self.step.phase));
+        self.depth.get()
+    }
+
+    /// Depth of what is known now.
+    pub fn depth(&self) -> Depth {
+        self.depth.get()
+    }
+
+    /// The random stream of this verb under `key`; `purpose` tells apart the streams of one verb.
+    pub fn stream(&self, key: &Key, purpose: u16) -> Stream {
+        key.stream(self.step.id, self.step.path, self.op, purpose)
+    }
+
+    /// This party.
+    pub fn me(&self) -> Party {
+        self.step.me()
+    }
+
+    /// Number of parties.
+    pub fn parties(&self) -> usize {
+        self.step.parties()
+    }
+}
