@@ -1,1 +1,31 @@
-//! (see the crate description)
+//! Protocols for secure multi-party computation behind one trait.
+//!
+//! Notation: `[x]` is a sharing of `x`; `x_i` what party `i` holds of it; indices of parties are
+//! modulo `n`. *Semi-honest* parties follow the protocol and pool what they see; *malicious* ones do
+//! as they like. `stat_sec` σ and `comp_sec` κ are security parameters in bits.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`protocol`] | the trait: few verbs required, the rest by default from blocks |
+//! | [`registry`] | every protocol, one line each |
+//! | [`value`] | share vectors as planes, clear vectors |
+//! | [`cost`], [`ledger`] | declared costs, and the protocol that adds them up without data |
+//! | [`schemes`] | the protocols |
+//! | [`blocks`] | comparison, truncation, conversion, shuffles from the required verbs |
+//! | [`algebra`] | rings and fields, carry trees, matrix kernels |
+//!
+//! Start reading at [`schemes::blank`].
+
+pub mod algebra;
+pub mod blocks;
+pub mod cost;
+pub mod ledger;
+pub mod protocol;
+pub mod registry;
+pub mod schemes;
+pub mod value;
+
+pub use cost::{Call, Cost, Sent, Truncation, Verb};
+pub use mpc_runtime::{Error, Party, Result};
+pub use protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup};
+pub use value::{Clear, ClearBits, Plane, Shares, Unit};

@@ -82,6 +82,11 @@ impl Step {
         self.core.parties
     }
 
+    /// Static number of the instruction.
+    pub fn place(&self) -> u32 {
+        self.place
+    }
+
     /// Phase that messages of this step are counted in.
     pub fn phase(&self) -> Phase {
         self.phase

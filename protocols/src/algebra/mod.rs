@@ -1,0 +1,3 @@
+//! Rings, fields and the kernels over them.
+
+pub mod clear;

@@ -1,0 +1,131 @@
+//! Sums, running sums, sums of products and matrix products from element-wise verbs.
+
+use mpc_runtime::{Depth, Result, Step};
+
+use crate::Protocol;
+use crate::value::{Clear, Shares};
+
+/// Columns `from..to` of rows of `width`.
+fn columns(a: &Shares, width: usize, from: usize, to: usize) -> Shares {
+    let part = to - from;
+    a.pick(a.len() / width * part, |i| i / part * width + from + i % part)
+}
+
+/// `n` zeros.
+async fn zeros(p: &dyn Protocol, step: &Step, n: usize) -> Result<Shares> {
+    p.public(step, &Clear::new(vec![0; n], Depth::ZERO)).await
+}
+
+/// `Σ_j a[i·inner + j]`, by halving: log2(inner) levels of additions.
+pub async fn sum(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    inner: usize,
+    bits: u32,
+) -> Result<Shares> {
+    assert!(inner > 0, "sums over nothing are made by the machine");
+    let (mut rows, mut width) = (a.clone(), inner);
+    while width > 1 {
+        let half = width / 2;
+        let (left, right) = (columns(&rows, width, 0, half), columns(&rows, width, half, 2 * half));
+        let halved = p.add(step, &left, &right, bits).await?;
+        if width.is_multiple_of(2) {
+            (rows, width) = (halved, half);
+            continue;
+        }
+        let last = columns(&rows, width, width - 1, width);
+        let n = last.len();
+        let both = Shares::concat(&[halved, last]);
+        rows = both.pick(n * (half + 1), |i| match (i / (half + 1), i % (half + 1)) {
+            (row, column) if column == half => n * half + row,
+            (row, column) => row * half + column,
+        });
+        width = half + 1;
+    }
+    Ok(rows)
+}
+
+/// Running sums within rows of `inner`: log2(inner) levels, each adding what lies `2^l` places before.
+pub async fn prefix(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    inner: usize,
+    bits: u32,
+) -> Result<Shares> {
+    let (mut rows, mut reach) = (a.clone(), 1);
+    while reach < inner {
+        let behind = columns(&rows, inner, reach, inner);
+        let before = columns(&rows, inner, 0, inner - reach);
+        let added = p.add(step, &behind, &before, bits).await?;
+        let n = rows.len();
+        let both = Shares::concat(&[rows, added]);
+        rows = both.pick(n, |i| match (i / inner, i % inner) {
+            (_, column) if column < reach => i,
+            (row, column) => n + row * (inner - reach) + column - reach,
+        });
+        reach *= 2;
+    }
+    Ok(rows)
+}
+
+/// `Σ_j a[i·inner + j]·b[i·inner + j]`.
+pub async fn dot(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    b: &Shares,
+    inner: usize,
+    bits: u32,
+) -> Result<Shares> {
+    let products = p.mul(step, a, b, bits).await?;
+    p.sum(step, &products, inner, bits).await
+}
+
+/// Index of the left operand for each product of a matrix product, inner index fastest.
+fn left(i: usize, (_, inner, cols): (usize, usize, usize)) -> usize {
+    i / (inner * cols) * inner + i % inner
+}
+
+/// Index of the right operand for each product of a matrix product, inner index fastest.
+fn right(i: usize, (_, inner, cols): (usize, usize, usize)) -> usize {
+    i % inner * cols + i / inner % cols
+}
+
+/// `a·b`; `size` = (rows, inner, cols).
+pub async fn matmul(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    b: &Shares,
+    size: (usize, usize, usize),
+    bits: u32,
+) -> Result<Shares> {
+    let (rows, inner, cols) = size;
+    if inner == 0 {
+        return zeros(p, step, rows * cols).await;
+    }
+    let n = rows * inner * cols;
+    let (a, b) = (a.pick(n, |i| left(i, size)), b.pick(n, |i| right(i, size)));
+    p.dot(step, &a, &b, inner, bits).await
+}
+
+/// `a·b`, `b` clear; `size` = (rows, inner, cols).
+pub async fn matmul_clear(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    b: &Clear,
+    size: (usize, usize, usize),
+    bits: u32,
+) -> Result<Shares> {
+    let (rows, inner, cols) = size;
+    if inner == 0 {
+        return zeros(p, step, rows * cols).await;
+    }
+    let n = rows * inner * cols;
+    let (a, b) = (a.pick(n, |i| left(i, size)), b.pick(n, |i| right(i, size)));
+    let products = p.mul_clear(step, &a, &b, bits).await?;
+    p.sum(step, &products, inner, bits).await
+}

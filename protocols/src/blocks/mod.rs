@@ -1,0 +1,6 @@
+//! What every protocol gets for nothing: verbs made of other verbs.
+//!
+//! Blocks see a protocol only through its trait, so they are compiled once and right for all.
+
+pub mod convert;
+pub mod linear;

@@ -1,0 +1,241 @@
+//! What a call of a verb costs, as its scheme declares it.
+
+use crate::Error;
+
+/// A verb of the protocol trait with what its cost depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Sums, differences, and products with clear numbers.
+    Linear,
+    /// Sums along rows of `inner`, running sums if `prefix`.
+    Sum {
+        /** Elements of a row. */
+        inner: usize,
+        /** All partial sums. */
+        prefix: bool,
+    },
+    /// Element-wise product.
+    Mul,
+    /// Sums of `inner` products.
+    Dot {
+        /** Products in a sum. */
+        inner: usize,
+    },
+    /// Matrix product.
+    MatMul {
+        /** Rows of the left. */
+        rows: usize,
+        /** Columns of the left. */
+        inner: usize,
+        /** Columns of the right. */
+        cols: usize,
+    },
+    /// Matrix product with a clear right operand.
+    MatMulClear {
+        /** Rows of the left. */
+        rows: usize,
+        /** Columns of the left. */
+        inner: usize,
+        /** Columns of the right. */
+        cols: usize,
+    },
+    /// Choice by a secret bit.
+    Select,
+    /// Rounding shift in the mode of the session.
+    Trunc {
+        /** Places. */
+        shift: u32,
+    },
+    /// Exact floor shift.
+    ShiftRight {
+        /** Places. */
+        shift: u32,
+    },
+    /// Reduction modulo `2^k`.
+    Wrap {
+        /** Bits kept. */
+        k: u32,
+    },
+    /// Sign.
+    Ltz,
+    /// Test for zero.
+    Eqz,
+    /// Comparison.
+    Lt,
+    /// Equality.
+    Eq,
+    /// Unit vectors of length `n`.
+    OneHot {
+        /** Length of a vector. */
+        n: usize,
+    },
+    /// The low `k` bits.
+    Decompose {
+        /** Bits of a number. */
+        k: u32,
+    },
+    /// Numbers from `k` bits.
+    Compose {
+        /** Bits of a number. */
+        k: u32,
+    },
+    /// Numbers from single bits.
+    FromBits,
+    /// Exclusive or of secret bits.
+    Xor,
+    /// Exclusive or of bits never both 1, and everything with clear bits.
+    LinearBits,
+    /// Conjunction of secret bits.
+    And,
+    /// Numbers into the sharing by `owner`.
+    Share {
+        /** Who has them. */
+        owner: usize,
+    },
+    /// Bits into the sharing by `owner`.
+    ShareBits {
+        /** Who has them. */
+        owner: usize,
+    },
+    /// Numbers to `to`, or to all.
+    Open {
+        /** Who learns them; all if `None`. */
+        to: Option<usize>,
+    },
+    /// Bits to `to`, or to all.
+    OpenBits {
+        /** Who learns them; all if `None`. */
+        to: Option<usize>,
+    },
+    /// Uniform numbers.
+    Random,
+    /// Uniform bits.
+    RandomBits,
+    /// Rows in random order.
+    Shuffle {
+        /** Elements of a row. */
+        width: usize,
+    },
+    /// Rows in a secret order.
+    Permute {
+        /** Elements of a row. */
+        width: usize,
+    },
+}
+
+/// A call: the verb, how many elements its result has (rows × width for permutations), and the bound
+/// in bits of the result, or of the operand where the verb's doc says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The verb.
+    pub verb: Verb,
+    /// Elements.
+    pub len: usize,
+    /// Bound in bits.
+    pub bits: u32,
+}
+
+/// Frames and payload bytes that one party sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Frames.
+    pub messages: u64,
+    /// Payload, without frame headers.
+    pub payload_bytes: u64,
+}
+
+impl std::ops::Add for Sent {
+    type Output = Sent;
+    fn add(self, other: Sent) -> Sent {
+        Sent {
+            messages: self.messages + other.messages,
+            payload_bytes: self.payload_bytes + other.payload_bytes,
+        }
+    }
+}
+
+/// Rounds, and what each party sends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Rounds.
+    pub rounds: u32,
+    /// By party.
+    pub sent: Vec<Sent>,
+}
+
+impl Cost {
+    /// Nothing is sent.
+    pub fn local(parties: usize) -> Cost {
+        Cost { rounds: 0, sent: vec![Sent::default(); parties] }
+    }
+
+    /// `rounds` rounds in which each party sends `messages` frames with `payload_bytes` in all.
+    pub fn each(parties: usize, rounds: u32, messages: u64, payload_bytes: usize) -> Cost {
+        let sent = Sent { messages, payload_bytes: payload_bytes as u64 };
+        Cost { rounds, sent: vec![sent; parties] }
+    }
+
+    /// One round in which `party` alone sends `messages` frames with `payload_bytes` in all.
+    pub fn by(party: usize, parties: usize, messages: u64, payload_bytes: usize) -> Cost {
+        let mut cost = Cost::local(parties);
+        cost.rounds = 1;
+        cost.sent[party] = Sent { messages, payload_bytes: payload_bytes as u64 };
+        cost
+    }
+
+    fn joined(mut self, other: &Cost, rounds: u32) -> Cost {
+        self.rounds = rounds;
+        self.sent.iter_mut().zip(&other.sent).for_each(|(a, &b)| *a = *a + b);
+        self
+    }
+
+    /// One after the other.
+    #[must_use]
+    pub fn then(self, other: &Cost) -> Cost {
+        let rounds = self.rounds + other.rounds;
+        self.joined(other, rounds)
+    }
+
+    /// Side by side.
+    #[must_use]
+    pub fn beside(self, other: &Cost) -> Cost {
+        let rounds = self.rounds.max(other.rounds);
+        self.joined(other, rounds)
+    }
+}
+
+/// How a program's fixed-point products are scaled back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Truncation {
+    /// Equal to the clear emulator, bit for bit.
+    #[default]
+    Exact,
+    /// At most one unit in the last place off, never more.
+    Probabilistic,
+    /// The cheapest known; grossly wrong with a small probability that is printed before the run.
+    Fast,
+}
+
+impl std::str::FromStr for Truncation {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Self, Error> {
+        match name {
+            "exact" => Ok(Truncation::Exact),
+            "probabilistic" => Ok(Truncation::Probabilistic),
+            "fast" => Ok(Truncation::Fast),
+            other => Err(Error::Program(format!(
+                "no truncation `{other}`; there are exact, probabilistic and fast"
+            ))),
+        }
+    }
+}
+
+impl std::fmt::Display for Truncation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Truncation::Exact => "exact",
+            Truncation::Probabilistic => "probabilistic",
+            Truncation::Fast => "fast",
+        })
+    }
+}

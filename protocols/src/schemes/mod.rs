@@ -1,0 +1,3 @@
+//! The protocols, one file each.
+
+pub mod plain;
