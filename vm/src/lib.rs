@@ -1,1 +1,4 @@
 //! (see the crate description)
+#![forbid(unsafe_code)]
+
+pub mod net;

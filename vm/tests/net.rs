@@ -1,0 +1,384 @@
+//! Parties over TLS on this machine: exchange, bulk, faults, strangers.
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mpc_runtime::transport::Frame;
+use mpc_runtime::{Depth, Error, Header, Label, Party, Phase, Transport};
+use mpc_vm::net::identity::{self, Generated};
+use mpc_vm::net::{
+    Connected, Deadlines, Identity, Network, Options, Peer, Terms, TlsTransport, connect,
+};
+
+fn deadlines() -> Deadlines {
+    let seconds = Duration::from_secs;
+    Deadlines { connect: seconds(5), handshake: seconds(3), receive: seconds(3) }
+}
+
+fn identity_of(made: &Generated) -> Identity {
+    Identity::from_pem(made.key_pem.as_bytes(), made.certificate_pem.as_bytes()).unwrap()
+}
+
+/// Options of `parties` parties whose sockets listen already.
+fn options(parties: usize, network: Network) -> Vec<Options> {
+    let listeners: Vec<TcpListener> =
+        (0..parties).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let made: Vec<Generated> =
+        (0..parties).map(|p| identity::generate(&format!("party {p}")).unwrap()).collect();
+    let roster: Vec<Peer> = (0..parties)
+        .map(|p| Peer {
+            name: format!("party {p}"),
+            address: listeners[p].local_addr().unwrap().to_string(),
+            fingerprint: made[p].fingerprint,
+        })
+        .collect();
+    let each = listeners.into_iter().zip(made).enumerate();
+    each.map(|(me, (listener, made))| Options {
+        me,
+        roster: roster.clone(),
+        identity: identity_of(&made),
+        listen: None,
+        listener: Some(listener),
+        deadlines: deadlines(),
+        network,
+    })
+    .collect()
+}
+
+fn terms() -> Terms {
+    let mut terms = Terms::new();
+    terms.add("protocol", "test");
+    terms
+}
+
+/// Runs `body` as every party, each in its own thread.
+fn with_parties<R: Send + 'static>(
+    options: Vec<Options>,
+    body: impl Fn(Connected) -> R + Send + Clone + 'static,
+) -> Vec<R> {
+    let threads: Vec<_> = (options.into_iter())
+        .map(|options| {
+            let body = body.clone();
+            thread::spawn(move || body(connect(options, terms()).unwrap()))
+        })
+        .collect();
+    threads.into_iter().map(|t| t.join().unwrap()).collect()
+}
+
+fn header(step: u64, length: usize) -> Header {
+    Header {
+        step,
+        path: 0,
+        op: 0,
+        label: Label("test").id(),
+        phase: Phase::Online,
+        depth: Depth::ZERO,
+        length: u32::try_from(length).unwrap(),
+    }
+}
+
+fn send(net: &mut TlsTransport, to: Party, step: u64, payload: &[u8]) {
+    net.send(to, &header(step, payload.len()), payload).unwrap();
+}
+
+/// The next frame of `from`; of the others none may come.
+fn next_from(net: &mut TlsTransport, from: Party) -> Result<Frame, Error> {
+    let mut frames = Vec::new();
+    net.receive(&mut frames, true, &[from])?;
+    assert_eq!(frames.len(), 1);
+    Ok(frames.remove(0))
+}
+
+#[test]
+fn pairwise_seeds_and_session_are_shared_by_those_who_should() {
+    let all = with_parties(options(4, Network::LAN), |c| {
+        let mut transport = c.transport;
+        transport.close().unwrap();
+        (c.seeds, c.session_id)
+    });
+    for (me, (seeds, id)) in all.iter().enumerate() {
+        assert_eq!(*id, all[0].1);
+        for peer in 0..4 {
+            if peer != me {
+                assert_eq!(seeds[peer], all[peer].0[me]);
+            }
+            for other in 0..4 {
+                assert!(other == peer || seeds[other] != seeds[peer]);
+            }
+        }
+    }
+}
+
+#[test]
+fn bulk_in_both_directions_of_all_links_arrives_whole() {
+    const BYTES: usize = 24 << 20;
+    let sums = with_parties(options(3, Network::LAN), |c| {
+        let mut net = c.transport;
+        let me = net.me();
+        let payload: Vec<u8> = (0..BYTES).map(|i| (i * 31 + me) as u8).collect();
+        for peer in (0..3).filter(|p| *p != me) {
+            send(&mut net, peer, 1, &payload);
+            send(&mut net, peer, 2, &[]);
+            send(&mut net, peer, 3, &[me as u8]);
+        }
+        net.flush().unwrap();
+        let mut frames = Vec::new();
+        while frames.len() < 6 {
+            net.receive(&mut frames, true, &[]).unwrap();
+        }
+        net.close().unwrap();
+        for from in (0..3).filter(|p| *p != me) {
+            let of: Vec<&Frame> = frames.iter().filter(|f| f.from == from).collect();
+            assert_eq!(of.iter().map(|f| f.header.step).collect::<Vec<_>>(), [1, 2, 3]);
+            assert!(of[0].payload.iter().enumerate().all(|(i, b)| *b == (i * 31 + from) as u8));
+            assert_eq!(of[2].payload, [from as u8]);
+        }
+        frames.len()
+    });
+    assert_eq!(sums, [6, 6, 6]);
+}
+
+#[test]
+fn thousands_of_rounds_of_many_sizes_keep_their_order() {
+    with_parties(options(3, Network::LAN), |c| {
+        let mut net = c.transport;
+        let mut frames = VecDeque::new();
+        let (next, previous) = ((net.me() + 1) % 3, (net.me() + 2) % 3);
+        for step in 0..2000_u64 {
+            let length = if step % 50 == 0 { 40_000 + step as usize } else { (step % 70) as usize };
+            send(&mut net, next, step, &vec![step as u8; length]);
+            net.flush().unwrap();
+            while frames.is_empty() {
+                let mut more = Vec::new(); // the neighbour may be ahead by a round
+                net.receive(&mut more, true, &[previous]).unwrap();
+                frames.extend(more);
+            }
+            let frame = frames.pop_front().unwrap();
+            assert_eq!((frame.header.step, frame.payload.len()), (step, length));
+        }
+        net.close().unwrap();
+    });
+}
+
+#[test]
+fn an_orderly_end_is_no_loss_and_an_early_one_is() {
+    let errors = with_parties(options(3, Network::LAN), |c| {
+        let mut net = c.transport;
+        if net.me() == 2 {
+            send(&mut net, 0, 1, b"last words");
+            net.close().unwrap();
+            return None;
+        }
+        if net.me() == 1 {
+            thread::sleep(Duration::from_millis(50));
+            send(&mut net, 0, 1, b"later");
+            net.close().unwrap();
+            return None;
+        }
+        assert_eq!(next_from(&mut net, 2).unwrap().payload, b"last words");
+        assert_eq!(next_from(&mut net, 1).unwrap().payload, b"later");
+        next_from(&mut net, 2).err()
+    });
+    let text = errors[0].as_ref().unwrap().to_string();
+    assert!(text.contains("party 2") && text.contains("ended its run"), "{text}");
+}
+
+#[test]
+fn a_lost_party_is_named_at_once_even_while_another_is_awaited() {
+    let began = Instant::now();
+    let errors = with_parties(options(3, Network::LAN), |c| {
+        let mut net = c.transport;
+        match net.me() {
+            // forgets its sockets, as a killed process does
+            2 => {
+                thread::sleep(Duration::from_millis(100));
+                net.abandon();
+                None
+            }
+            me => next_from(&mut net, 1 - me).err(),
+        }
+    });
+    assert!(began.elapsed() < Duration::from_secs(2));
+    for error in errors.iter().take(2) {
+        let error = error.as_ref().unwrap();
+        assert!(matches!(error, Error::PeerLost { party: 2, .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_party_that_gives_up_says_why() {
+    let errors = with_parties(options(2, Network::LAN), |c| {
+        let mut net = c.transport;
+        if net.me() == 1 {
+            next_from(&mut net, 0).unwrap();
+            net.abort(&Error::Program("no such table".into()));
+            return None;
+        }
+        send(&mut net, 1, 1, b"ready");
+        net.flush().unwrap();
+        next_from(&mut net, 1).err()
+    });
+    let text = errors[0].as_ref().unwrap().to_string();
+    assert!(text.contains("party 1") && text.contains("no such table"), "{text}");
+}
+
+#[test]
+fn a_silent_party_is_named_after_the_deadline() {
+    let mut all = options(3, Network::LAN);
+    for options in &mut all {
+        options.deadlines.receive = Duration::from_millis(300);
+    }
+    let began = Instant::now();
+    let errors = with_parties(all, |c| {
+        let mut net = c.transport;
+        if net.me() == 0 {
+            return next_from(&mut net, 1).err();
+        }
+        thread::sleep(Duration::from_millis(900));
+        net.close().err().and(None)
+    });
+    assert!(began.elapsed() < Duration::from_secs(3));
+    assert!(matches!(errors[0], Some(Error::Timeout { party: 1, .. })), "{:?}", errors[0]);
+}
+
+#[test]
+fn a_shaped_network_delays_and_limits() {
+    let network: Network = "40ms,80Mbit".parse().unwrap();
+    with_parties(options(2, network), |c| {
+        let mut net = c.transport;
+        let peer = 1 - net.me();
+        let began = Instant::now();
+        for step in 0..5 {
+            send(&mut net, peer, step, b"12345678");
+            net.flush().unwrap();
+            next_from(&mut net, peer).unwrap();
+        }
+        let round = began.elapsed() / 5;
+        assert!((19..=28).contains(&round.as_millis()), "{round:?}");
+        let began = Instant::now();
+        send(&mut net, peer, 9, &vec![0; 1 << 20]);
+        net.flush().unwrap();
+        next_from(&mut net, peer).unwrap();
+        let seconds = began.elapsed().as_secs_f64();
+        assert!((0.12..0.25).contains(&seconds), "1 MiB at 10 MB/s took {seconds} s");
+        net.close().unwrap();
+    });
+}
+
+fn both_errors(all: Vec<Options>, terms: Vec<Terms>) -> Vec<Option<Error>> {
+    let threads: Vec<_> = (all.into_iter().zip(terms))
+        .map(|(options, terms)| {
+            thread::spawn(move || match connect(options, terms) {
+                Ok(mut connected) => {
+                    let _ = connected.transport.close();
+                    None
+                }
+                Err(error) => Some(error),
+            })
+        })
+        .collect();
+    threads.into_iter().map(|t| t.join().unwrap()).collect()
+}
+
+#[test]
+fn terms_that_differ_are_named_by_everyone() {
+    let mut other = Terms::new();
+    other.add("protocol", "shamir");
+    let errors = both_errors(options(3, Network::LAN), vec![terms(), other, terms()]);
+    for error in errors {
+        let text = error.unwrap().to_string();
+        assert!(text.contains("`protocol`") && text.contains("shamir"), "{text}");
+    }
+}
+
+#[test]
+fn a_party_with_another_key_than_pinned_is_refused_from_both_sides() {
+    for impostor in [0, 1] {
+        let mut all = options(2, Network::LAN);
+        all[impostor].identity = identity_of(&identity::generate("mallory").unwrap());
+        for options in &mut all {
+            options.deadlines.connect = Duration::from_millis(700);
+        }
+        let errors = both_errors(all, vec![terms(), terms()]);
+        let text = errors[1 - impostor].as_ref().unwrap().to_string();
+        assert!(text.contains(&format!("party {impostor}")) && text.contains("pin"), "{text}");
+        assert!(errors[impostor].is_some());
+    }
+}
+
+#[test]
+fn a_party_that_takes_the_place_of_another_is_refused() {
+    // party 2 dials 0 with the key of party 1: fingerprints decide, not who claims to be whom
+    let mut all = options(3, Network::LAN);
+    for options in &mut all {
+        options.deadlines.connect = Duration::from_millis(700);
+    }
+    let last = all.pop().unwrap();
+    let other = options(1, Network::LAN).pop().unwrap();
+    all.push(Options { identity: other.identity, ..last });
+    let errors = both_errors(all, vec![terms(), terms(), terms()]);
+    assert!(errors.iter().all(Option::is_some));
+}
+
+#[test]
+fn an_absent_party_is_named_with_its_address() {
+    let mut all = options(3, Network::LAN);
+    for options in &mut all {
+        options.deadlines.connect = Duration::from_millis(400);
+    }
+    let absent = all.remove(0);
+    let address = absent.roster[0].address.clone();
+    drop(absent);
+    for error in both_errors(all, vec![terms(), terms()]) {
+        let text = error.unwrap().to_string();
+        assert!(text.contains("party 0") && text.contains(&address), "{text}");
+    }
+}
+
+#[test]
+fn strangers_do_not_keep_the_parties_apart() {
+    let all = options(2, Network::LAN);
+    let address = all[0].roster[0].address.clone();
+    let mut strangers: Vec<TcpStream> =
+        (0..100).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    for (i, stranger) in strangers.iter_mut().enumerate() {
+        let garbage = [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0x16, 3, 1, 0xff, 0xff], &[0x16]][i % 3];
+        let _ = stranger.write_all(garbage);
+    }
+    let began = Instant::now();
+    let errors = both_errors(all, vec![terms(), terms()]);
+    assert!(errors.iter().all(Option::is_none), "{errors:?}");
+    assert!(began.elapsed() < Duration::from_secs(5));
+    let mut rest = Vec::new();
+    for mut stranger in strangers {
+        stranger.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        let _ = stranger.read_to_end(&mut rest);
+    }
+    assert!(rest.len() < 100 * 100, "alerts only");
+}
+
+#[test]
+fn a_peer_that_does_not_speak_tls_is_named() {
+    let all = options(2, Network::LAN);
+    let mut all = all.into_iter();
+    let listener = all.next().unwrap().listener.unwrap();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.write_all(b"220 mail.example ready\r\n");
+        thread::sleep(Duration::from_millis(200));
+    });
+    let text = both_errors(all.collect(), vec![terms()])[0].as_ref().unwrap().to_string();
+    assert!(text.contains("party 0") && text.contains("TLS"), "{text}");
+    server.join().unwrap();
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_named() {
+    let mut all = options(2, Network::LAN);
+    all[1].roster[0].address = "no-such-host.invalid:1".into();
+    let error = both_errors(vec![all.remove(1)], vec![terms()]).remove(0).unwrap();
+    assert!(error.to_string().contains("no-such-host.invalid"), "{error}");
+}
