@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mpc_runtime::transport::Frame;
-use mpc_runtime::{Depth, Error, Header, Label, Party, Phase, Transport};
+use mpc_runtime::{Error, Header, Label, Party, Phase, Transport};
 use mpc_vm::net::identity::{self, Generated};
 use mpc_vm::net::{
     Connected, Deadlines, Identity, Network, Options, Peer, Terms, TlsTransport, connect,
@@ -75,7 +75,6 @@ fn header(step: u64, length: usize) -> Header {
         op: 0,
         label: Label("test").id(),
         phase: Phase::Online,
-        depth: Depth::ZERO,
         length: u32::try_from(length).unwrap(),
     }
 }

@@ -108,7 +108,7 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mpc_runtime::{Depth, Header, Phase};
+    use mpc_runtime::{Header, Phase};
 
     #[test]
     fn networks_read_back() {
@@ -127,9 +127,9 @@ mod tests {
         let network: Network = "20ms,8Mbit".parse().unwrap(); // 1 byte per µs
         let start = Instant::now();
         let mut line = Line::new(network, start);
-        for length in [968, 1968] {
-            let (phase, depth) = (Phase::Online, Depth::ZERO);
-            let header = Header { step: 0, path: 0, op: 0, label: 0, phase, depth, length };
+        for length in [972, 1972] {
+            let phase = Phase::Online;
+            let header = Header { step: 0, path: 0, op: 0, label: 0, phase, length };
             let payload = vec![0; length as usize];
             line.push(Frame { from: 0, header, payload }, start);
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
 use mpc_runtime::transport::Frame;
-use mpc_runtime::{Depth, Error, Header, Label, Misbehaviour, Party, Phase, Result, Transport};
+use mpc_runtime::{Error, Header, Label, Misbehaviour, Party, Phase, Result, Transport};
 use zeroize::Zeroizing;
 
 use super::agree::{MAX_TERMS_BYTES, Terms};
@@ -445,7 +445,6 @@ fn control_header(label: Label, length: usize) -> Header {
         op: 0,
         label: label.id(),
         phase: Phase::Preprocessing,
-        depth: Depth::ZERO,
         length: u32::try_from(length).expect("control messages are short"),
     }
 }

@@ -1,6 +1,6 @@
 //! Framing as a pure state machine: bytes in, frames out.
 //!
-//! A frame is a [`Header`] of 32 bytes and `header.length` bytes of payload. The decoder takes the
+//! A frame is a [`Header`] and `header.length` bytes of payload. The decoder takes the
 //! byte stream of one sender in pieces of any size. What it allocates is bounded by what has
 //! arrived (see [`room_for`]), never by what a header announces.
 
@@ -111,7 +111,7 @@ const MALFORMED: Misbehaviour = Misbehaviour::Malformed("implausible header");
 mod tests {
     use super::*;
     use mpc_runtime::message::MAX_PAYLOAD_BYTES;
-    use mpc_runtime::{Depth, Label, Phase};
+    use mpc_runtime::{Label, Phase};
 
     fn header(step: u64, length: usize) -> Header {
         Header {
@@ -120,7 +120,6 @@ mod tests {
             op: 2,
             label: Label("test").id(),
             phase: Phase::Online,
-            depth: Depth { total: 3, online: 2 },
             length: u32::try_from(length).expect("test frames are short"),
         }
     }
@@ -179,7 +178,7 @@ mod tests {
     #[test]
     fn an_announced_length_reserves_no_memory() {
         let mut bytes = header(0, 0).encode();
-        bytes[28..32].copy_from_slice(&(MAX_PAYLOAD_BYTES as u32).to_le_bytes());
+        bytes[24..28].copy_from_slice(&(MAX_PAYLOAD_BYTES as u32).to_le_bytes());
         let mut decoder = Decoder::new(0);
         let mut frames = Vec::new();
         decoder.feed(&bytes, &mut frames).unwrap();
@@ -192,7 +191,7 @@ mod tests {
     #[test]
     fn too_long_a_payload_is_refused_for_good() {
         let mut bytes = header(0, 0).encode();
-        bytes[28..32].copy_from_slice(&(MAX_PAYLOAD_BYTES as u32 + 1).to_le_bytes());
+        bytes[24..28].copy_from_slice(&(MAX_PAYLOAD_BYTES as u32 + 1).to_le_bytes());
         let mut decoder = Decoder::new(0);
         assert!(decoder.feed(&bytes, &mut Vec::new()).is_err());
         assert!(decoder.feed(&stream(&[0]), &mut Vec::new()).is_err());
