@@ -1,3 +1,4 @@
 //! (see the crate description)
 
+pub mod emit;
 pub mod ir;

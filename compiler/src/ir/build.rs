@@ -251,6 +251,8 @@ impl Builder {
         eq => Eq;
         /// Rows of a at the clear numbers b.
         gather => Gather;
+        /// Row b[i] of the result is row i of a; b is a clear permutation.
+        scatter => Scatter;
         /// Σ a · b over the last axis.
         dot => Dot;
         /// Product of two matrices.
@@ -427,13 +429,6 @@ impl Builder {
             });
         }
         sum.unwrap_or_else(|| self.index_const(0))
-    }
-
-    /// a with row i[j] replaced by row j of v.
-    pub fn scatter(&mut self, a: Value, i: Value, v: Value) -> Value {
-        let vis = self.join(&[a, v]);
-        let (a, v) = (self.lift(a, vis), self.lift(v, vis));
-        self.emit(Op::Scatter {}, &[a, i, v])
     }
 }
 

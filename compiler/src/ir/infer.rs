@@ -256,18 +256,12 @@ fn gather(args: &[&Type]) -> Result<Type, String> {
 }
 
 fn scatter(args: &[&Type]) -> Result<Type, String> {
-    let (_, row) = split_first(args[0])?;
-    clear_vector(args[1])?;
-    same_elem(args[0], args[2])?;
-    let (n, value_row) = split_first(args[2])?;
-    if row != value_row || n != args[1].size() {
-        return Err(format!("rows {:?} into {:?}", args[2].shape, args[0].shape));
+    let (n, _) = split_first(args[0])?;
+    not_secret(num(args[1])?.vis)?;
+    if args[1].shape != [n] {
+        return Err(format!("{n} rows and a permutation of shape {:?}", args[1].shape));
     }
-    Ok(Type {
-        vis: join(args[0].vis, args[2].vis)?,
-        bits: args[0].bits.max(args[2].bits),
-        ..args[0].clone()
-    })
+    Ok(args[0].with_vis(join(args[0].vis, args[1].vis)?))
 }
 
 fn mat_mul(args: &[&Type]) -> Result<Type, String> {

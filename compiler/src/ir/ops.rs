@@ -100,8 +100,8 @@ macro_rules! for_each_op {
             UpdateAt = "update_at" { dims: Dims } Exactly(3) 0 Pure;
             /// Operands (a, i): rows of a (along the first axis) at the clear numbers i. Outside is an error of the run.
             Gather = "gather" {} Exactly(2) 0 Pure;
-            /// Operands (a, i, v): a with row i[j] replaced by row j of v; the last of equal ones stays.
-            Scatter = "scatter" {} Exactly(3) 0 Pure;
+            /// Operands (a, p), p a clear permutation of 0..rows: row p[i] of the result is row i of a. Anything else is an error of the run.
+            Scatter = "scatter" {} Exactly(2) 0 Pure;
 
             /// Sum over the last axis.
             Sum = "sum" {} Exactly(1) 0 Pure;
