@@ -5,6 +5,7 @@
 //! is the same for all schemes and lives here; only a scheme's kernels look inside a plane, as
 //! contiguous slices of one type.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -16,12 +17,23 @@ use zeroize::Zeroize;
 #[repr(C, align(64))]
 struct Line([u64; 8]);
 
+thread_local! {
+    static LIVE_BYTES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Bytes that the share vectors of this thread take.
+pub fn live_bytes() -> usize {
+    LIVE_BYTES.get()
+}
+
 /// Words on cache-line boundaries; wiped when dropped.
 struct Buffer(Vec<Line>);
 
 impl Buffer {
     fn zeroed(words: usize) -> Buffer {
-        Buffer(vec![Line::default(); words.div_ceil(8)])
+        let lines = words.div_ceil(8);
+        LIVE_BYTES.set(LIVE_BYTES.get() + lines * size_of::<Line>());
+        Buffer(vec![Line::default(); lines])
     }
 
     fn words(&self) -> &[u64] {
@@ -36,6 +48,7 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         self.words_mut().zeroize();
+        LIVE_BYTES.set(LIVE_BYTES.get() - self.0.len() * size_of::<Line>());
     }
 }
 

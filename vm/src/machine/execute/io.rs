@@ -1,0 +1,310 @@
+//! Opening, inputs, outputs and state.
+
+use std::rc::Rc;
+
+use mpc_bytecode::{Id, Run, execute, group};
+use mpc_protocols::value::ClearVec;
+use mpc_protocols::{Clear, ClearBits, Protocol, Shares};
+use mpc_runtime::{Depth, Error, Party, Result, Slot, Step};
+
+use super::clear::{to_clear, to_clear_bits};
+use super::{Operand, Wanted};
+use crate::machine::Machine;
+
+fn len(run: Run) -> usize {
+    run.len as usize
+}
+
+/// The one way out of secrecy: verifies everything so far, then opens to `to`, or to all.
+async fn release(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    to: Option<Party>,
+    bits: u32,
+) -> Result<Clear> {
+    p.check(step).await?;
+    p.open(step, a, to, bits).await
+}
+
+/// As [`release`], for bits.
+async fn release_bits(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    to: Option<Party>,
+) -> Result<ClearBits> {
+    p.check(step).await?;
+    p.open_bits(step, a, to).await
+}
+
+impl Machine {
+    fn s(&self, run: Run) -> Result<Vec<Wanted>> {
+        Ok(vec![Wanted::Secret(self.read_s(run)?, len(run))])
+    }
+
+    fn sb(&self, run: Run) -> Result<Vec<Wanted>> {
+        Ok(vec![Wanted::Secret(self.read_sb(run)?, len(run))])
+    }
+
+    fn c(&self, run: Run) -> Result<Vec<Wanted>> {
+        Ok(vec![Wanted::Clear(self.read_c(run)?, len(run))])
+    }
+
+    fn cb(&self, run: Run) -> Result<Vec<Wanted>> {
+        Ok(vec![Wanted::ClearBits(self.read_cb(run)?, len(run))])
+    }
+
+    /// Roles of all groups as the parties that play them: groups of one class have one player.
+    fn roles(&self) -> impl Fn(Id) -> Party + 'static {
+        let roles = self.binding.roles.clone();
+        move |role| roles[role.0 as usize]
+    }
+}
+
+impl execute::Opening for Machine {
+    fn open(&mut self, groups: &[group::Open]) -> Result<()> {
+        self.spawn(
+            groups,
+            |g| g.bits.0,
+            |m, g| m.s(g.a.0),
+            |m, g| to_clear(m, g.dst.0),
+            async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| {
+                release(p, step, o[0].secret(), None, bits).await
+            },
+        )
+    }
+
+    fn opensb(&mut self, groups: &[group::OpenBits]) -> Result<()> {
+        self.spawn(
+            groups,
+            |_| (),
+            |m, g| m.sb(g.a.0),
+            |m, g| to_clear_bits(m, g.dst.0),
+            async |p: &dyn Protocol, step: &Step, o: &[Operand], ()| {
+                release_bits(p, step, o[0].secret(), None).await
+            },
+        )
+    }
+
+    fn opento(&mut self, groups: &[group::OpenTo]) -> Result<()> {
+        let player = self.roles();
+        self.spawn(
+            groups,
+            move |g| (player(g.role), g.bits.0),
+            |m, g| m.s(g.a.0),
+            |m, g| to_clear(m, g.dst.0),
+            async |p: &dyn Protocol, step: &Step, o: &[Operand], (to, bits)| {
+                release(p, step, o[0].secret(), Some(to), bits).await
+            },
+        )
+    }
+
+    fn opentosb(&mut self, groups: &[group::OpenBitsTo]) -> Result<()> {
+        let player = self.roles();
+        self.spawn(
+            groups,
+            move |g| player(g.role),
+            |m, g| m.sb(g.a.0),
+            |m, g| to_clear_bits(m, g.dst.0),
+            async |p: &dyn Protocol, step: &Step, o: &[Operand], to| {
+                release_bits(p, step, o[0].secret(), Some(to)).await
+            },
+        )
+    }
+}
+
+/// Numbers told to all by one party: shared, then opened. No party can learn more than it is told.
+async fn publish(
+    p: &dyn Protocol,
+    step: &Step,
+    owner: Party,
+    x: &Clear,
+    bits: u32,
+) -> Result<Clear> {
+    let shared = p.share(step, owner, x, bits).await?;
+    release(p, step, &shared, None, bits).await
+}
+
+async fn publish_bits(
+    p: &dyn Protocol,
+    step: &Step,
+    owner: Party,
+    x: &ClearBits,
+) -> Result<ClearBits> {
+    let shared = p.share_bits(step, owner, x).await?;
+    release_bits(p, step, &shared, None).await
+}
+
+impl execute::Io for Machine {
+    fn input(&mut self, groups: &[group::Input]) -> Result<()> {
+        for g in groups {
+            let value = match self.binding.inputs.get(g.id.0 as usize) {
+                Some(Some(values)) => Clear::new(values.clone(), Depth::ZERO),
+                _ => Clear::absent(len(g.dst.0), Depth::ZERO),
+            };
+            self.write_c(g.dst.0)?.fill(value);
+        }
+        Ok(())
+    }
+
+    fn inputcb(&mut self, groups: &[group::InputBits]) -> Result<()> {
+        for g in groups {
+            let value = match self.binding.inputs.get(g.id.0 as usize) {
+                Some(Some(values)) => {
+                    ClearBits::new(values.iter().map(|&x| x == 1).collect::<Vec<_>>(), Depth::ZERO)
+                }
+                _ => ClearBits::absent(len(g.dst.0), Depth::ZERO),
+            };
+            self.write_cb(g.dst.0)?.fill(value);
+        }
+        Ok(())
+    }
+
+    fn share(&mut self, groups: &[group::Share]) -> Result<()> {
+        let player = self.roles();
+        self.spawn(
+            groups,
+            move |g| (player(g.role), g.bits.0),
+            |m, g| m.c(g.a.0),
+            |m, g| Ok((m.write_s(g.dst.0)?, len(g.dst.0))),
+            async |p: &dyn Protocol, step: &Step, o: &[Operand], (owner, bits)| {
+                p.share(step, owner, o[0].clear(), bits).await
+            },
+        )
+    }
+
+    fn sharesb(&mut self, groups: &[group::ShareBits]) -> Result<()> {
+        let player = self.roles();
+        self.spawn(
+            groups,
+            move |g| player(g.role),
+            |m, g| m.cb(g.a.0),
+            |m, g| Ok((m.write_sb(g.dst.0)?, len(g.dst.0))),
+            async |p: &dyn Protocol, step: &Step, o: &[Operand], owner| {
+                p.share_bits(step, owner, o[0].clear_bits()).await
+            },
+        )
+    }
+
+    fn publish(&mut self, groups: &[group::Publish]) -> Result<()> {
+        let player = self.roles();
+        self.spawn(
+            groups,
+            move |g| (player(g.role), g.bits.0),
+            |m, g| m.c(g.a.0),
+            |m, g| to_clear(m, g.dst.0),
+            async |p: &dyn Protocol, step: &Step, o: &[Operand], (owner, bits)| {
+                publish(p, step, owner, o[0].clear(), bits).await
+            },
+        )
+    }
+
+    fn publishcb(&mut self, groups: &[group::PublishBits]) -> Result<()> {
+        let player = self.roles();
+        self.spawn(
+            groups,
+            move |g| player(g.role),
+            |m, g| m.cb(g.a.0),
+            |m, g| to_clear_bits(m, g.dst.0),
+            async |p: &dyn Protocol, step: &Step, o: &[Operand], owner| {
+                publish_bits(p, step, owner, o[0].clear_bits()).await
+            },
+        )
+    }
+
+    fn output(&mut self, groups: &[group::Output]) -> Result<()> {
+        for g in groups {
+            let wanted = self.c(g.a.0)?;
+            self.hand_out(g.id, wanted, |o| o.clear().values().map(<[i128]>::to_vec));
+        }
+        Ok(())
+    }
+
+    fn outputcb(&mut self, groups: &[group::OutputBits]) -> Result<()> {
+        for g in groups {
+            let wanted = self.cb(g.a.0)?;
+            self.hand_out(g.id, wanted, |o| numbers(o.clear_bits()));
+        }
+        Ok(())
+    }
+
+    fn ldstate(&mut self, groups: &[group::LoadState]) -> Result<()> {
+        for g in groups {
+            let state = self.state(g.id)?;
+            let slot = self.write_s(g.dst.0)?;
+            self.forward(state, slot);
+        }
+        Ok(())
+    }
+
+    fn ststate(&mut self, groups: &[group::StoreState]) -> Result<()> {
+        for g in groups {
+            let wanted = self.s(g.a.0)?;
+            self.keep(g.id, wanted);
+        }
+        Ok(())
+    }
+
+    fn ldstatesb(&mut self, groups: &[group::LoadStateBits]) -> Result<()> {
+        for g in groups {
+            let state = self.state(g.id)?;
+            let slot = self.write_sb(g.dst.0)?;
+            self.forward(state, slot);
+        }
+        Ok(())
+    }
+
+    fn ststatesb(&mut self, groups: &[group::StoreStateBits]) -> Result<()> {
+        for g in groups {
+            let wanted = self.sb(g.a.0)?;
+            self.keep(g.id, wanted);
+        }
+        Ok(())
+    }
+}
+
+fn numbers(bits: &ClearVec<bool>) -> Option<Vec<i128>> {
+    bits.values().map(|v| v.iter().map(|&b| i128::from(b)).collect())
+}
+
+impl Machine {
+    fn hand_out(&mut self, id: Id, wanted: Vec<Wanted>, values: fn(&Operand) -> Option<Vec<i128>>) {
+        let slot = Rc::new(self.executor.slot());
+        self.outputs.push((id.0, slot.clone()));
+        let (task, place, _) = self.task();
+        self.executor.spawn(task, place, async move {
+            for operand in wanted {
+                slot.fill(values(&operand.wait().await));
+            }
+            Ok(())
+        });
+    }
+
+    fn state(&self, id: Id) -> Result<Rc<Slot<Shares>>> {
+        let name = || self.program.states[id.0 as usize].name.clone();
+        let unset =
+            || Error::Program(format!("state {} is read before an entry has set it", name()));
+        self.states.get(&id.0).cloned().ok_or_else(unset)
+    }
+
+    fn forward(&mut self, state: Rc<Slot<Shares>>, slot: Rc<Slot<Shares>>) {
+        let (task, place, _) = self.task();
+        self.executor.spawn(task, place, async move {
+            slot.fill(state.wait().await.clone());
+            Ok(())
+        });
+    }
+
+    fn keep(&mut self, id: Id, wanted: Vec<Wanted>) {
+        let slot = Rc::new(self.executor.slot());
+        self.states.insert(id.0, slot.clone());
+        let (task, place, _) = self.task();
+        self.executor.spawn(task, place, async move {
+            for operand in wanted {
+                slot.fill(operand.wait().await.secret().clone());
+            }
+            Ok(())
+        });
+    }
+}

@@ -1,0 +1,382 @@
+//! Secret numbers and bits: verbs of the protocol.
+
+use mpc_bytecode::{Run, execute, group};
+use mpc_protocols::{Clear, Protocol, Shares};
+use mpc_runtime::{Depth, Result, Step};
+
+use super::clear::{permutation, row_numbers};
+use super::{Operand, Target, Wanted};
+use crate::machine::Machine;
+
+fn len(run: Run) -> usize {
+    run.len as usize
+}
+
+/// What an operand is and how long: `s` and `sb` secret, `c` and `cb` clear; `x:n` stretches to the
+/// length of the result, `x` has its own length.
+impl Wanted {
+    fn s(machine: &Machine, run: Run, n: usize) -> Result<Wanted> {
+        Ok(Wanted::Secret(machine.read_s(run)?, n))
+    }
+
+    fn sb(machine: &Machine, run: Run, n: usize) -> Result<Wanted> {
+        Ok(Wanted::Secret(machine.read_sb(run)?, n))
+    }
+
+    fn c(machine: &Machine, run: Run, n: usize) -> Result<Wanted> {
+        Ok(Wanted::Clear(machine.read_c(run)?, n))
+    }
+
+    fn cb(machine: &Machine, run: Run, n: usize) -> Result<Wanted> {
+        Ok(Wanted::ClearBits(machine.read_cb(run)?, n))
+    }
+}
+
+fn to_s(machine: &mut Machine, run: Run) -> Result<Target<Shares>> {
+    Ok((machine.write_s(run)?, len(run)))
+}
+
+fn to_sb(machine: &mut Machine, run: Run) -> Result<Target<Shares>> {
+    Ok((machine.write_sb(run)?, len(run)))
+}
+
+/// Instructions that call one verb.
+///
+/// `name(Group) [bank operand, …] key(parameters) -> bank: |protocol, step, operands, key| value`
+///
+/// Operands marked `=` stretch to the length of the result.
+macro_rules! verbs {
+    ($($name:ident($Group:ident) [$($bank:ident $field:ident $(= $stretch:tt)?),*] $key:expr => $write:ident: $verb:expr;)*) => { $(
+        fn $name(&mut self, groups: &[group::$Group]) -> Result<()> {
+            let key: fn(&group::$Group) -> _ = $key;
+            self.spawn(
+                groups,
+                key,
+                |m, g| Ok(vec![$( Wanted::$bank(m, g.$field.0, verbs!(@len g, $field $(, $stretch)?))? ),*]),
+                |m, g| $write(m, g.dst.0),
+                $verb,
+            )
+        }
+    )* };
+    (@len $g:ident, $field:ident) => { len($g.$field.0) };
+    (@len $g:ident, $field:ident, $stretch:tt) => { len($g.dst.0) };
+}
+
+/// `n` zeros.
+async fn zeros(p: &dyn Protocol, step: &Step, n: usize) -> Result<Shares> {
+    p.public(step, &Clear::new(vec![0; n], Depth::ZERO)).await
+}
+
+/// Transpose of a rows×cols matrix.
+fn transposed(rows: usize, cols: usize) -> impl Fn(usize) -> usize {
+    move |i| i % rows * cols + i / rows
+}
+
+impl execute::Linear for Machine {
+    verbs! {
+        lds(LoadSecret) [c a = n] |_| () => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], ()| p.public(step, o[0].clear()).await;
+        adds(AddSecret) [s a = n, s b = n] |g| g.bits.0 => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| p.add(step, o[0].secret(), o[1].secret(), bits).await;
+        subs(SubSecret) [s a = n, s b = n] |g| g.bits.0 => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| p.sub(step, o[0].secret(), o[1].secret(), bits).await;
+        negs(NegSecret) [s a] |g| g.bits.0 => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| {
+            let zero = zeros(p, step, o[0].secret().len()).await?;
+            p.sub(step, &zero, o[0].secret(), bits).await
+        };
+        addm(AddMixed) [s a = n, c b = n] |g| g.bits.0 => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| p.add_clear(step, o[0].secret(), o[1].clear(), bits).await;
+        submr(SubMixedReverse) [s a = n, c b = n] |g| g.bits.0 => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| {
+            let b = p.public(step, o[1].clear()).await?;
+            p.sub(step, &b, o[0].secret(), bits).await
+        };
+        mulm(MulMixed) [s a = n, c b = n] |g| g.bits.0 => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| p.mul_clear(step, o[0].secret(), o[1].clear(), bits).await;
+        sums(SumSecret) [s a] |g| (g.inner.0 as usize, g.bits.0, if g.inner.0 == 0 { len(g.dst.0) } else { 0 }) => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], (inner, bits, n)| {
+            if inner == 0 { zeros(p, step, n).await } else { p.sum(step, o[0].secret(), inner, bits).await }
+        };
+        prefixs(PrefixSecret) [s a] |g| (g.inner.0 as usize, g.bits.0) => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], (inner, bits)| p.prefix(step, o[0].secret(), inner, bits).await;
+        dotm(DotMixed) [s a, c b] |g| (g.inner.0 as usize, g.bits.0, if g.inner.0 == 0 { len(g.dst.0) } else { 0 }) => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], (inner, bits, n)| {
+            if inner == 0 {
+                return zeros(p, step, n).await;
+            }
+            let products = p.mul_clear(step, o[0].secret(), o[1].clear(), bits).await?;
+            p.sum(step, &products, inner, bits).await
+        };
+    }
+
+    fn movs(&mut self, groups: &[group::MoveSecret]) -> Result<()> {
+        for g in groups {
+            self.spawn(
+                std::slice::from_ref(g),
+                |_| (),
+                |m, g| Ok(vec![Wanted::s(m, g.a.0, len(g.a.0))?]),
+                |m, g| to_s(m, g.dst.0),
+                async |_: &dyn Protocol, _: &Step, o: &[Operand], ()| Ok(o[0].secret().clone()),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn views(&mut self, groups: &[group::ViewSecret]) -> Result<()> {
+        for g in groups {
+            let (offset, dims) = (g.offset.0, g.dims.0.clone());
+            self.spawn(
+                std::slice::from_ref(g),
+                |_| (),
+                |m, g| Ok(vec![Wanted::s(m, g.a.0, len(g.a.0))?]),
+                |m, g| to_s(m, g.dst.0),
+                async move |_: &dyn Protocol, _: &Step, o: &[Operand], ()| {
+                    Ok(o[0].secret().view(offset, &dims))
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn matmulsc(&mut self, groups: &[group::MatMulSecretClear]) -> Result<()> {
+        for g in groups {
+            self.spawn(
+                std::slice::from_ref(g),
+                |g| ((g.rows.0 as usize, g.inner.0 as usize, g.cols.0 as usize), g.bits.0),
+                |m, g| Ok(vec![Wanted::s(m, g.a.0, len(g.a.0))?, Wanted::c(m, g.b.0, len(g.b.0))?]),
+                |m, g| to_s(m, g.dst.0),
+                async |p: &dyn Protocol, step: &Step, o: &[Operand], (size, bits)| {
+                    p.matmul_clear(step, o[0].secret(), o[1].clear(), size, bits).await
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A·B = (Bᵀ·Aᵀ)ᵀ.
+    fn matmulcs(&mut self, groups: &[group::MatMulClearSecret]) -> Result<()> {
+        for g in groups {
+            self.spawn(
+                std::slice::from_ref(g),
+                |g| ((g.rows.0 as usize, g.inner.0 as usize, g.cols.0 as usize), g.bits.0),
+                |m, g| Ok(vec![Wanted::c(m, g.a.0, len(g.a.0))?, Wanted::s(m, g.b.0, len(g.b.0))?]),
+                |m, g| to_s(m, g.dst.0),
+                async |p: &dyn Protocol,
+                       step: &Step,
+                       o: &[Operand],
+                       ((rows, inner, cols), bits)| {
+                    let a = o[0].clear().pick(rows * inner, transposed(rows, inner));
+                    let b = o[1].secret().pick(inner * cols, transposed(inner, cols));
+                    let product = p.matmul_clear(step, &b, &a, (cols, inner, rows), bits).await?;
+                    Ok(product.pick(rows * cols, transposed(cols, rows)))
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn gathers(&mut self, groups: &[group::GatherSecret]) -> Result<()> {
+        for g in groups {
+            self.spawn(
+                std::slice::from_ref(g),
+                |g| g.width.0 as usize,
+                |m, g| {
+                    Ok(vec![
+                        Wanted::s(m, g.a.0, len(g.a.0))?,
+                        Wanted::c(m, g.index.0, len(g.index.0))?,
+                    ])
+                },
+                |m, g| to_s(m, g.dst.0),
+                async |_: &dyn Protocol, _: &Step, o: &[Operand], width: usize| {
+                    let (a, index) = (o[0].secret(), o[1].clear());
+                    Ok(moved(a, index, row_numbers(index, a.len() / width)?, width))
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn scatters(&mut self, groups: &[group::ScatterSecret]) -> Result<()> {
+        for g in groups {
+            self.spawn(
+                std::slice::from_ref(g),
+                |g| g.width.0 as usize,
+                |m, g| {
+                    Ok(vec![
+                        Wanted::s(m, g.a.0, len(g.a.0))?,
+                        Wanted::c(m, g.index.0, len(g.index.0))?,
+                    ])
+                },
+                |m, g| to_s(m, g.dst.0),
+                async |_: &dyn Protocol, _: &Step, o: &[Operand], width: usize| {
+                    let (a, index) = (o[0].secret(), o[1].clear());
+                    Ok(moved(a, index, permutation(index, index.len())?, width))
+                },
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Row `i` of the result is row `rows[i]`; where the index is absent only the length is known.
+fn moved(a: &Shares, index: &Clear, rows: Option<Vec<usize>>, width: usize) -> Shares {
+    let picked = match rows {
+        Some(rows) => a.gather_rows(&rows, width),
+        None => Shares::phantom(index.len() * width, a.depth),
+    };
+    picked.at_depth(index.depth)
+}
+
+impl execute::Multiply for Machine {
+    verbs! {
+        muls(MulSecret) [s a = n, s b = n] |g| g.bits.0 => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| p.mul(step, o[0].secret(), o[1].secret(), bits).await;
+        dots(DotSecret) [s a, s b] |g| (g.inner.0 as usize, g.bits.0, if g.inner.0 == 0 { len(g.dst.0) } else { 0 }) => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], (inner, bits, n)| {
+            if inner == 0 { zeros(p, step, n).await } else { p.dot(step, o[0].secret(), o[1].secret(), inner, bits).await }
+        };
+        selects(SelectSecret) [sb cond = n, s a = n, s b = n] |g| g.bits.0 => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| p.select(step, o[0].secret(), o[1].secret(), o[2].secret(), bits).await;
+        trunc(TruncSecret) [s a] |g| (g.bits.0, g.shift.0) => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], (bits, shift)| {
+            if shift == 0 { Ok(o[0].secret().clone()) } else { p.trunc(step, o[0].secret(), bits, shift).await }
+        };
+        shrs(ShiftSecret) [s a] |g| (g.bits.0, g.shift.0) => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], (bits, shift)| {
+            if shift == 0 { Ok(o[0].secret().clone()) } else { p.shift_right(step, o[0].secret(), bits, shift).await }
+        };
+        wraps(WrapSecret) [s a] |g| (g.bits.0, g.k.0) => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], (bits, k)| {
+            if bits <= k { Ok(o[0].secret().clone()) } else { p.wrap(step, o[0].secret(), bits, k).await }
+        };
+    }
+
+    fn matmul(&mut self, groups: &[group::MatMulSecret]) -> Result<()> {
+        for g in groups {
+            self.spawn(
+                std::slice::from_ref(g),
+                |g| ((g.rows.0 as usize, g.inner.0 as usize, g.cols.0 as usize), g.bits.0),
+                |m, g| Ok(vec![Wanted::s(m, g.a.0, len(g.a.0))?, Wanted::s(m, g.b.0, len(g.b.0))?]),
+                |m, g| to_s(m, g.dst.0),
+                async |p: &dyn Protocol, step: &Step, o: &[Operand], (size, bits)| {
+                    p.matmul(step, o[0].secret(), o[1].secret(), size, bits).await
+                },
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl execute::Convert for Machine {
+    verbs! {
+        ltz(LessZero) [s a] |g| g.bits.0 => to_sb: async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| p.ltz(step, o[0].secret(), bits).await;
+        eqz(EqualZero) [s a] |g| g.bits.0 => to_sb: async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| p.eqz(step, o[0].secret(), bits).await;
+        lts(LessSecret) [s a = n, s b = n] |g| g.bits.0 => to_sb: async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| p.lt(step, o[0].secret(), o[1].secret(), bits).await;
+        eqs(EqualSecret) [s a = n, s b = n] |g| g.bits.0 => to_sb: async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| p.eq(step, o[0].secret(), o[1].secret(), bits).await;
+        onehots(OneHotSecret) [s a] |g| (g.n.0 as usize, g.bits.0) => to_sb: async |p: &dyn Protocol, step: &Step, o: &[Operand], (n, bits)| p.one_hot(step, o[0].secret(), n, bits).await;
+        bits(DecomposeSecret) [s a] |g| (g.k.0, g.bits.0) => to_sb: async |p: &dyn Protocol, step: &Step, o: &[Operand], (k, bits)| p.decompose(step, o[0].secret(), k, bits).await;
+        compose(ComposeSecret) [sb a] |g| (g.k.0, g.signed.0 == 1) => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], (k, signed)| p.compose(step, o[0].secret(), k, signed).await;
+        fromsb(SecretFromBits) [sb a] |_| () => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], ()| p.from_bits(step, o[0].secret()).await;
+    }
+}
+
+impl execute::SecretBits for Machine {
+    verbs! {
+        ldsb(LoadSecretBits) [cb a = n] |_| () => to_sb: async |p: &dyn Protocol, step: &Step, o: &[Operand], ()| p.public_bits(step, o[0].clear_bits()).await;
+        ands(AndSecret) [sb a = n, sb b = n] |_| () => to_sb: async |p: &dyn Protocol, step: &Step, o: &[Operand], ()| p.and(step, o[0].secret(), o[1].secret()).await;
+        xors(XorSecret) [sb a = n, sb b = n] |_| () => to_sb: async |p: &dyn Protocol, step: &Step, o: &[Operand], ()| p.xor(step, o[0].secret(), o[1].secret()).await;
+        nots(NotSecret) [sb a] |_| () => to_sb: async |p: &dyn Protocol, step: &Step, o: &[Operand], ()| {
+            let one = mpc_protocols::ClearBits::new(vec![true], Depth::ZERO);
+            p.xor_clear(step, o[0].secret(), &one).await
+        };
+        andm(AndMixed) [sb a = n, cb b = n] |_| () => to_sb: async |p: &dyn Protocol, step: &Step, o: &[Operand], ()| p.and_clear(step, o[0].secret(), o[1].clear_bits()).await;
+        xorm(XorMixed) [sb a = n, cb b = n] |_| () => to_sb: async |p: &dyn Protocol, step: &Step, o: &[Operand], ()| p.xor_clear(step, o[0].secret(), o[1].clear_bits()).await;
+        // b ⊕ cond ∧ (a ⊕ b)
+        selectsb(SelectSecretBits) [sb cond = n, sb a = n, sb b = n] |_| () => to_sb: async |p: &dyn Protocol, step: &Step, o: &[Operand], ()| {
+            let either = p.xor(step, o[1].secret(), o[2].secret()).await?;
+            let chosen = p.and(step, o[0].secret(), &either).await?;
+            p.xor(step, &chosen, o[2].secret()).await
+        };
+    }
+
+    fn movsb(&mut self, groups: &[group::MoveSecretBits]) -> Result<()> {
+        for g in groups {
+            self.spawn(
+                std::slice::from_ref(g),
+                |_| (),
+                |m, g| Ok(vec![Wanted::sb(m, g.a.0, len(g.a.0))?]),
+                |m, g| to_sb(m, g.dst.0),
+                async |_: &dyn Protocol, _: &Step, o: &[Operand], ()| Ok(o[0].secret().clone()),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn viewsb(&mut self, groups: &[group::ViewSecretBits]) -> Result<()> {
+        for g in groups {
+            let (offset, dims) = (g.offset.0, g.dims.0.clone());
+            self.spawn(
+                std::slice::from_ref(g),
+                |_| (),
+                |m, g| Ok(vec![Wanted::sb(m, g.a.0, len(g.a.0))?]),
+                |m, g| to_sb(m, g.dst.0),
+                async move |_: &dyn Protocol, _: &Step, o: &[Operand], ()| {
+                    Ok(o[0].secret().view(offset, &dims))
+                },
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl execute::Random for Machine {
+    fn rands(&mut self, groups: &[group::RandomSecret]) -> Result<()> {
+        for g in groups {
+            self.spawn(
+                std::slice::from_ref(g),
+                |g| (len(g.dst.0), g.bits.0),
+                |_, _| Ok(vec![]),
+                |m, g| to_s(m, g.dst.0),
+                async |p: &dyn Protocol, step: &Step, _: &[Operand], (n, bits)| {
+                    p.random(step, n, bits).await
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn randsb(&mut self, groups: &[group::RandomBits]) -> Result<()> {
+        for g in groups {
+            self.spawn(
+                std::slice::from_ref(g),
+                |g| len(g.dst.0),
+                |_, _| Ok(vec![]),
+                |m, g| to_sb(m, g.dst.0),
+                async |p: &dyn Protocol, step: &Step, _: &[Operand], n| {
+                    p.random_bits(step, n).await
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn shuffle(&mut self, groups: &[group::Shuffle]) -> Result<()> {
+        for g in groups {
+            self.spawn(
+                std::slice::from_ref(g),
+                |g| (g.rows.0 as usize, g.width.0 as usize, g.bits.0),
+                |m, g| Ok(vec![Wanted::s(m, g.a.0, len(g.a.0))?]),
+                |m, g| to_s(m, g.dst.0),
+                async |p: &dyn Protocol, step: &Step, o: &[Operand], (rows, width, bits)| {
+                    p.shuffle(step, o[0].secret(), rows, width, bits).await
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn permute(&mut self, groups: &[group::Permute]) -> Result<()> {
+        for g in groups {
+            self.spawn(
+                std::slice::from_ref(g),
+                |g| (g.width.0 as usize, g.bits.0),
+                |m, g| {
+                    Ok(vec![
+                        Wanted::s(m, g.a.0, len(g.a.0))?,
+                        Wanted::s(m, g.perm.0, len(g.perm.0))?,
+                    ])
+                },
+                |m, g| to_s(m, g.dst.0),
+                async |p: &dyn Protocol, step: &Step, o: &[Operand], (width, bits)| {
+                    p.permute(step, o[0].secret(), o[1].secret(), width, bits).await
+                },
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,322 @@
+//! The machine: one party's run of a program under any protocol.
+//!
+//! Instructions issue in order. Control flow and addresses depend on machine integers and clear
+//! values only and are settled at issue; everything else becomes a task of the executor that waits
+//! for its operands, calls a verb of the protocol, and gives its result. So what does not depend on
+//! each other overlaps and shares rounds. The number of tasks in flight and the memory they hold are
+//! bounded; when a bound is reached, issue pauses.
+
+mod bank;
+mod execute;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use mpc_bytecode::execute::Execute;
+use mpc_bytecode::{Bank as BankName, Element, Program, Receivers, Run};
+use mpc_protocols::value::live_bytes;
+use mpc_protocols::{Clear, ClearBits, Domain, Protocol, Shares};
+use mpc_runtime::{Depth, Error, Executor, Party, Result, Slot, Stats, Transport};
+
+use bank::{Bank, Source};
+
+/// Tasks in flight.
+const WINDOW: usize = 1 << 14;
+
+/// Memory in flight beyond what the registers of the program take, in bytes.
+const SPARE_BYTES: usize = 64 << 20;
+
+/// What a run is given beside the program.
+#[derive(Clone, Debug, Default)]
+pub struct Binding {
+    /// Party that plays each role.
+    pub roles: Vec<Party>,
+    /// Values of the inputs, by id, where this party plays the owner: integers, fixed point scaled,
+    /// bits as 0 and 1.
+    pub inputs: Vec<Option<Vec<i128>>>,
+}
+
+/// What a party has at the end of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Outputs that this party receives, in program order: id and values.
+    pub outputs: Vec<(u32, Vec<i128>)>,
+    /// What was sent.
+    pub stats: Stats,
+    /// Instructions executed, loops counted as often as they ran.
+    pub instructions: u64,
+    /// Which way each jump on a clear condition went: `true` where it was taken.
+    pub decisions: Vec<bool>,
+}
+
+/// Told from time to time how far a run is: instructions issued, and the static number of the latest.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, usize);
+
+/// One party's run of a program.
+pub struct Machine {
+    program: Rc<Program>,
+    protocol: Rc<dyn Protocol>,
+    executor: Executor,
+    binding: Binding,
+    numbers: Bank<Shares>,
+    bits: Bank<Shares>,
+    clear: Bank<Clear>,
+    clear_bits: Bank<ClearBits>,
+    integers: Vec<i64>,
+    states: BTreeMap<u32, Rc<Slot<Shares>>>,
+    outputs: Vec<(u32, Rc<Slot<Handed>>)>,
+    /// Next instruction.
+    pc: usize,
+    halted: bool,
+    /// Depth of the clear values that led here.
+    control: Depth,
+    tasks: u64,
+    issued: u64,
+    decisions: Vec<bool>,
+    /// Decisions to take where a condition is absent, in order; then the jump is taken.
+    replay: std::vec::IntoIter<bool>,
+    memory_limit: usize,
+}
+
+/// An output value, or nothing where this party is no receiver.
+type Handed = Option<Vec<i128>>;
+
+impl Machine {
+    /// A machine for one party of a session.
+    ///
+    /// # Errors
+    /// The binding does not fit the program: a role without party, a missing or mis-sized input.
+    pub fn new(
+        program: Rc<Program>,
+        protocol: Rc<dyn Protocol>,
+        transport: Box<dyn Transport>,
+        binding: Binding,
+    ) -> Result<Machine> {
+        check_binding(&program, &binding, transport.me(), transport.parties())?;
+        Ok(Machine::unchecked(program, protocol, Executor::new(transport), binding))
+    }
+
+    pub(crate) fn unchecked(
+        program: Rc<Program>,
+        protocol: Rc<dyn Protocol>,
+        executor: Executor,
+        binding: Binding,
+    ) -> Machine {
+        let memory_limit = register_bytes(&program, &*protocol).saturating_mul(6) / 5 + SPARE_BYTES;
+        Machine {
+            integers: vec![0; program.registers(BankName::R) as usize],
+            program,
+            protocol,
+            executor,
+            binding,
+            numbers: Bank::new(),
+            bits: Bank::new(),
+            clear: Bank::new(),
+            clear_bits: Bank::new(),
+            states: BTreeMap::new(),
+            outputs: vec![],
+            pc: 0,
+            halted: false,
+            control: Depth::ZERO,
+            tasks: 0,
+            issued: 0,
+            decisions: vec![],
+            replay: vec![].into_iter(),
+            memory_limit,
+        }
+    }
+
+    /// Lets jumps on absent conditions go as recorded.
+    pub(crate) fn replay(&mut self, decisions: Vec<bool>) {
+        self.replay = decisions.into_iter();
+    }
+
+    /// Runs an entry to its end.
+    ///
+    /// # Errors
+    /// Whatever stops the run, with instruction and source line.
+    pub fn run(&mut self, entry: &str, progress: Progress<'_>) -> Result<Outcome> {
+        let found = self.program.entries.iter().find(|e| e.name == entry);
+        let Some(entry) = found else {
+            let names: Vec<_> = self.program.entries.iter().map(|e| e.name.as_str()).collect();
+            let text = format!("no entry `{entry}`; the program has {}", names.join(", "));
+            return Err(Error::Program(text));
+        };
+        self.pc = entry.start as usize;
+        self.halted = false;
+        let program = self.program.clone();
+        while !self.halted {
+            let at = self.pc;
+            self.pc += 1;
+            self.issued += 1;
+            self.step(&program.code[at]).map_err(|error| self.located(Some(at as u32), error))?;
+            if self.issued.is_multiple_of(256) {
+                progress(self.issued, at);
+            }
+            self.throttle()?;
+        }
+        self.drive(|executor| executor.pending() == 0)?;
+        let outputs = self.outputs.drain(..).filter_map(|(id, slot)| {
+            let handed = slot.get().expect("all tasks are over");
+            handed.clone().map(|values| (id, values))
+        });
+        Ok(Outcome {
+            outputs: outputs.collect(),
+            stats: self.executor.stats(),
+            instructions: self.issued,
+            decisions: std::mem::take(&mut self.decisions),
+        })
+    }
+
+    /// Sends what is queued and says goodbye to the peers.
+    ///
+    /// # Errors
+    /// A peer is lost.
+    pub fn close(&mut self) -> Result<()> {
+        self.executor.close()
+    }
+
+    /// What was sent so far.
+    pub fn stats(&self) -> Stats {
+        self.executor.stats()
+    }
+
+    /// Keeps tasks and memory in flight within bounds.
+    fn throttle(&mut self) -> Result<()> {
+        if self.executor.pending() >= WINDOW {
+            self.drive(|executor| executor.pending() < WINDOW / 2)?;
+        }
+        if live_bytes() > self.memory_limit {
+            let limit = self.memory_limit;
+            self.drive(|executor| executor.pending() == 0 || live_bytes() <= limit)?;
+        }
+        Ok(())
+    }
+
+    /// Lets tasks run and messages come until `done`.
+    fn drive(&mut self, done: impl Fn(&Executor) -> bool) -> Result<()> {
+        loop {
+            let ran = self.executor.run_ready();
+            ran.map_err(|(place, error)| self.located(place, error))?;
+            if done(&self.executor) {
+                return Ok(());
+            }
+            let came = self.executor.wait();
+            came.map_err(|(place, error)| self.located(place, error))?;
+        }
+    }
+
+    /// The error with the instruction and source line where it came up.
+    fn located(&self, place: Option<u32>, error: Error) -> Error {
+        let Some(number) = place.map(|p| p as usize) else { return error };
+        let name = self.program.code.get(number).map_or("?", |i| i.mnemonic());
+        match self.program.place(number) {
+            source if source.is_empty() => error.at(format!("`{name}`, instruction {number}")),
+            source => error.at(format!("`{name}` of {source}")),
+        }
+    }
+
+    /// The registers a run names, now that machine integers are known.
+    fn resolve(&self, bank: BankName, run: Run) -> Result<Run> {
+        let Some(r) = run.index else { return Ok(run) };
+        let base = i128::from(run.base) + i128::from(self.integers[r as usize]);
+        let end = base + i128::from(run.len);
+        if base < 0 || end > i128::from(self.program.registers(bank)) {
+            let text = format!("registers {base}..{end} are outside bank {}", bank.letters());
+            return Err(Error::Program(text));
+        }
+        Ok(Run::new(base as u64, run.len))
+    }
+}
+
+fn unwritten() -> Error {
+    Error::Program("a register is read before it is written".into())
+}
+
+/// Reading and writing registers, by bank.
+macro_rules! access {
+    ($($read:ident, $write:ident, $bank:ident, $field:ident, $ty:ty;)*) => {
+        impl Machine { $(
+            fn $read(&self, run: Run) -> Result<Source<$ty>> {
+                self.$field.read(self.resolve(BankName::$bank, run)?).ok_or_else(unwritten)
+            }
+            fn $write(&mut self, run: Run) -> Result<Rc<Slot<$ty>>> {
+                let (run, slot) = (self.resolve(BankName::$bank, run)?, Rc::new(self.executor.slot()));
+                self.$field.write(run, slot.clone());
+                Ok(slot)
+            }
+        )* }
+    };
+}
+access! {
+    read_s, write_s, S, numbers, Shares;
+    read_sb, write_sb, SB, bits, Shares;
+    read_c, write_c, C, clear, Clear;
+    read_cb, write_cb, CB, clear_bits, ClearBits;
+}
+
+/// Bytes that the registers take when all are in use.
+fn register_bytes(program: &Program, protocol: &dyn Protocol) -> usize {
+    let (number, bit_eighths) = match protocol.domain() {
+        Domain::Ring { bits } => (bits / 4, 2),
+        Domain::Prime { bits } => ((bits + 1).div_ceil(64) * 8, (bits + 1).div_ceil(64) * 64),
+        Domain::Binary { width } => (width / 4, 2),
+    };
+    let (number, bit_eighths) = (u64::from(number), u64::from(bit_eighths));
+    let numbers = program.registers(BankName::S).saturating_mul(number);
+    let bits = program.registers(BankName::SB).saturating_mul(bit_eighths) / 8;
+    let clear = program.registers(BankName::C).saturating_mul(16);
+    let all = numbers.saturating_add(bits).saturating_add(clear);
+    usize::try_from(all).unwrap_or(usize::MAX)
+}
+
+fn check_binding(program: &Program, binding: &Binding, me: Party, parties: usize) -> Result<()> {
+    let fail = |text: String| Err(Error::Program(text));
+    if binding.roles.len() != program.roles.len() {
+        return fail(format!(
+            "{} roles are bound, the program has {}",
+            binding.roles.len(),
+            program.roles.len()
+        ));
+    }
+    for (role, &party) in program.roles.iter().zip(&binding.roles) {
+        if party >= parties {
+            return fail(format!(
+                "role {role} is played by party {party}, there are {parties} parties"
+            ));
+        }
+    }
+    for (id, variable) in program.inputs.iter().enumerate() {
+        let Receivers::Roles(owner) = &variable.receivers else { continue };
+        if binding.roles[owner[0] as usize] != me {
+            continue;
+        }
+        let Some(values) = binding.inputs.get(id).and_then(Option::as_ref) else {
+            let role = &program.roles[owner[0] as usize];
+            return fail(format!("input {} of role {role} is missing", variable.name));
+        };
+        let due = variable.len().expect("verified on load");
+        if values.len() as u64 != due {
+            return fail(format!(
+                "input {} has {} values, {due} are due",
+                variable.name,
+                values.len()
+            ));
+        }
+        check_range(&variable.name, variable.element, values)?;
+    }
+    Ok(())
+}
+
+fn check_range(name: &str, element: Element, values: &[i128]) -> Result<()> {
+    let fits = |&x: &i128| match element {
+        Element::Bool => x == 0 || x == 1,
+        Element::Int(k) | Element::Fix(k, _) | Element::Wrap(k) => x >> (k - 1) == x >> 127,
+    };
+    match values.iter().position(|x| !fits(x)) {
+        None => Ok(()),
+        Some(at) => Err(Error::Program(format!(
+            "input {name}: value {at} is out of the range of {element}"
+        ))),
+    }
+}

@@ -1,0 +1,132 @@
+//! The machine on hand-written bytecode.
+
+use std::rc::Rc;
+
+use mpc_bytecode::operand::Text;
+use mpc_bytecode::{Element, Entry, Instruction, Program, Receivers, Variable};
+use mpc_protocols::{Seeds, Setup, Truncation, registry};
+use mpc_runtime::local;
+use mpc_vm::estimate::estimate;
+use mpc_vm::machine::{Binding, Machine, Outcome};
+
+fn assemble(text: &str, input_len: u64, output_len: u64) -> Program {
+    let parse = |line: &str| Instruction::parse(&mut Text::new(line)).expect(line);
+    let code: Vec<Instruction> =
+        text.lines().map(str::trim).filter(|l| !l.is_empty()).map(parse).collect();
+    let variable = |name: &str, len, receivers| Variable {
+        name: name.into(),
+        element: Element::Int(40),
+        shape: vec![len],
+        receivers,
+    };
+    let program = Program {
+        roles: vec!["owner".into()],
+        inputs: vec![variable("x", input_len, Receivers::Roles(vec![0]))],
+        outputs: vec![variable("y", output_len, Receivers::All)],
+        entries: vec![Entry { name: "main".into(), start: 0, end: code.len() as u32 }],
+        registers: [64, 64, 64, 64, 8],
+        ring_bits: 64,
+        field_bits: 64,
+        code,
+        ..Program::default()
+    };
+    Program::load(&program.encode()).expect("the test's program is valid")
+}
+
+fn run_plain(program: &Rc<Program>, input: &[i128]) -> Result<Outcome, mpc_runtime::Error> {
+    let end = local::network(1, 1).pop().expect("one party");
+    let setup = Setup {
+        parties: 1,
+        ring_bits: 64,
+        field_bits: 64,
+        stat_sec: 40,
+        truncation: Truncation::Exact,
+        threads: 1,
+    };
+    let seeds = Seeds { own: [1; 32], pair: vec![[0; 32]] };
+    let plain = registry::find("plain")?;
+    let protocol = plain.build(&setup, 0, &seeds)?;
+    let binding = Binding { roles: vec![0], inputs: vec![Some(input.to_vec())] };
+    let outcome = Machine::new(program.clone(), protocol, Box::new(end), binding)?
+        .run("main", &mut |_, _| {})?;
+    let account = estimate(program, plain, &setup, &[0], "main", outcome.decisions.clone())?;
+    assert_eq!(account.rounds, outcome.stats.rounds);
+    Ok(outcome)
+}
+
+#[test]
+fn a_loop_over_overlapping_registers_gives_what_its_order_says() {
+    // x[0..4] shared; four times: y[i] = x[i]·x[i] + 1, all through one temporary; then the sum.
+    let program = Rc::new(assemble(
+        "input (c0:4, $0)
+         share (s0:4, c0:4, $0, 40)
+         ldc (c8:1, 1)
+         ldr (r0, 0)
+         ldr (r1, 4)
+         muls (s8:1, s0+r0:1, s0+r0:1, 40)
+         addm (s16+r0:1, s8:1, c8:1, 40)
+         addri (r0, r0, 1)
+         jlt (r0, r1, @5)
+         sums (s20:1, s16:4, 4, 40)
+         open (c9:1, s20:1, 40)
+         output ($0, c9:1)
+         halt ()",
+        4,
+        1,
+    ));
+    let outcome = run_plain(&program, &[1, 2, 3, -4]).expect("runs");
+    assert_eq!(outcome.outputs, [(0, vec![1 + 4 + 9 + 16 + 4])]);
+}
+
+#[test]
+fn groups_of_one_instruction_read_before_any_of_them_writes() {
+    let program = Rc::new(assemble(
+        "input (c0:2, $0)
+         share (s0:2, c0:2, $0, 40)
+         movs (s0:1, s1:1) (s1:1, s0:1)
+         open (c2:2, s0:2, 40)
+         output ($0, c2:2)
+         halt ()",
+        2,
+        2,
+    ));
+    // Both groups of `movs` are one instruction: the registers are exchanged.
+    let outcome = run_plain(&program, &[5, 7]).expect("runs");
+    assert_eq!(outcome.outputs, [(0, vec![7, 5])]);
+}
+
+#[test]
+fn clear_conditions_and_addresses_come_from_opened_values() {
+    // Halves x until it is 0, counting; the count is also an address.
+    let program = Rc::new(assemble(
+        "input (c0:1, $0)
+         share (s0:1, c0:1, $0, 40)
+         ldc (c4:1, 0) (c5:1, 1)
+         open (c1:1, s0:1, 40)
+         ltc (cb0:1, c4:1, c1:1)
+         jumpz (cb0:1, @9)
+         shrs (s0:1, s0:1, 40, 1)
+         addc (c6:1, c6:1, c5:1)
+         jump (@3)
+         rfromc (r0, c6:1, 40)
+         cfromr (c7:1, r0)
+         output ($0, c7:1)
+         halt ()",
+        1,
+        1,
+    ));
+    let uninitialised = run_plain(&program, &[13]).expect_err("c6 is read before it is written");
+    assert!(uninitialised.to_string().contains("before it is written"), "{uninitialised}");
+    let text = "ldc (c4:1, 0) (c5:1, 1) (c6:1, 0)";
+    let program = Rc::new(Program {
+        code: {
+            let mut code = program.code.clone();
+            code[2] = Instruction::parse(&mut Text::new(text)).expect("valid");
+            code
+        },
+        ..(*program).clone()
+    });
+    let outcome = run_plain(&program, &[13]).expect("runs");
+    assert_eq!(outcome.outputs, [(0, vec![4])]);
+    assert_eq!(outcome.decisions, [false, false, false, false, true]);
+}
