@@ -189,4 +189,29 @@ impl Machine {
         }
         Ok(())
     }
+
+    /// Spawns one task for each group, for verbs whose groups cannot be joined.
+    pub(super) fn spawn_each<G: Clone + 'static, T: Vector + 'static>(
+        &mut self,
+        groups: &[G],
+        read: impl Fn(&Machine, &G) -> Result<Vec<Wanted>>,
+        write: impl Fn(&mut Machine, &G) -> Result<Target<T>>,
+        verb: impl AsyncFn(&dyn Protocol, &Step, &[Operand], &G) -> Result<T> + Clone + 'static,
+    ) -> Result<()> {
+        // All reads of an instruction come before its writes.
+        let operands: Vec<Vec<Wanted>> =
+            groups.iter().map(|g| read(self, g)).collect::<Result<_>>()?;
+        for (group, operands) in groups.iter().zip(operands) {
+            let target = write(self, group)?;
+            if target.1 == 0 {
+                continue;
+            }
+            let (verb, group) = (verb.clone(), group.clone());
+            let call = async move |p: &dyn Protocol, step: &Step, operands: &[Operand]| {
+                verb(p, step, operands, &group).await
+            };
+            self.spawn_joined(vec![(operands, target)], call);
+        }
+        Ok(())
+    }
 }

@@ -3,8 +3,8 @@
 use mpc_bytecode::{execute, group};
 use mpc_protocols::algebra::clear::{nearest, wrap};
 use mpc_protocols::value::view_indices;
-use mpc_protocols::{Clear, ClearBits};
-use mpc_runtime::{Depth, Error, Result};
+use mpc_protocols::{Clear, ClearBits, Protocol};
+use mpc_runtime::{Depth, Error, Result, Step};
 
 use super::{Operand, Target, Wanted};
 use crate::machine::Machine;
@@ -15,23 +15,13 @@ use crate::machine::Machine;
 macro_rules! clear_instructions {
     ($($name:ident($Group:ident) [$($read:ident $field:ident),*] -> $write:ident: $value:expr;)*) => { $(
         fn $name(&mut self, groups: &[group::$Group]) -> Result<()> {
-            for g in groups {
-                // Every group is a task of its own: parameters differ, and nothing is sent.
-                let operands: Vec<Wanted> = vec![$( Wanted::$read(self, g.$field.0)? ),*];
-                let slot = self.$write(g.dst.0)?;
-                let group = g.clone();
-                let value: fn(&group::$Group, &[Operand]) -> Result<_> = $value;
-                let (id, place, _) = self.task();
-                self.executor.spawn(id, place, async move {
-                    let mut there = Vec::with_capacity(operands.len());
-                    for wanted in operands {
-                        there.push(wanted.wait().await);
-                    }
-                    slot.fill(value(&group, &there)?);
-                    Ok(())
-                });
-            }
-            Ok(())
+            let value: fn(&group::$Group, &[Operand]) -> Result<_> = $value;
+            self.spawn_each(
+                groups,
+                |m, g| Ok(vec![$( Wanted::$read(m, g.$field.0)? ),*]),
+                |m, g| Ok((m.$write(g.dst.0)?, len(g.dst.0))),
+                async move |_: &dyn Protocol, _: &Step, o: &[Operand], g: &group::$Group| value(g, o),
+            )
         }
     )* };
 }

@@ -62,6 +62,27 @@ macro_rules! verbs {
     (@len $g:ident, $field:ident, $stretch:tt) => { len($g.dst.0) };
 }
 
+/// As [`verbs`], where the groups cannot be joined: one task each.
+macro_rules! single_verbs {
+    ($($name:ident($Group:ident) [$($bank:ident $field:ident),*] => $write:ident: $verb:expr;)*) => { $(
+        fn $name(&mut self, groups: &[group::$Group]) -> Result<()> {
+            self.spawn_each(
+                groups,
+                |_m, _g| Ok(vec![$( Wanted::$bank(_m, _g.$field.0, len(_g.$field.0))? ),*]),
+                |m, g| $write(m, g.dst.0),
+                $verb,
+            )
+        }
+    )* };
+}
+
+/// Rows, inner length and columns of a matrix instruction.
+macro_rules! matrix_size {
+    ($g:ident) => {
+        ($g.rows.0 as usize, $g.inner.0 as usize, $g.cols.0 as usize)
+    };
+}
+
 /// `n` zeros.
 async fn zeros(p: &dyn Protocol, step: &Step, n: usize) -> Result<Shares> {
     p.public(step, &Clear::new(vec![0; n], Depth::ZERO)).await
@@ -99,113 +120,28 @@ impl execute::Linear for Machine {
             p.sum(step, &products, inner, bits).await
         };
     }
-
-    fn movs(&mut self, groups: &[group::MoveSecret]) -> Result<()> {
-        for g in groups {
-            self.spawn(
-                std::slice::from_ref(g),
-                |_| (),
-                |m, g| Ok(vec![Wanted::s(m, g.a.0, len(g.a.0))?]),
-                |m, g| to_s(m, g.dst.0),
-                async |_: &dyn Protocol, _: &Step, o: &[Operand], ()| Ok(o[0].secret().clone()),
-            )?;
-        }
-        Ok(())
-    }
-
-    fn views(&mut self, groups: &[group::ViewSecret]) -> Result<()> {
-        for g in groups {
-            let (offset, dims) = (g.offset.0, g.dims.0.clone());
-            self.spawn(
-                std::slice::from_ref(g),
-                |_| (),
-                |m, g| Ok(vec![Wanted::s(m, g.a.0, len(g.a.0))?]),
-                |m, g| to_s(m, g.dst.0),
-                async move |_: &dyn Protocol, _: &Step, o: &[Operand], ()| {
-                    Ok(o[0].secret().view(offset, &dims))
-                },
-            )?;
-        }
-        Ok(())
-    }
-
-    fn matmulsc(&mut self, groups: &[group::MatMulSecretClear]) -> Result<()> {
-        for g in groups {
-            self.spawn(
-                std::slice::from_ref(g),
-                |g| ((g.rows.0 as usize, g.inner.0 as usize, g.cols.0 as usize), g.bits.0),
-                |m, g| Ok(vec![Wanted::s(m, g.a.0, len(g.a.0))?, Wanted::c(m, g.b.0, len(g.b.0))?]),
-                |m, g| to_s(m, g.dst.0),
-                async |p: &dyn Protocol, step: &Step, o: &[Operand], (size, bits)| {
-                    p.matmul_clear(step, o[0].secret(), o[1].clear(), size, bits).await
-                },
-            )?;
-        }
-        Ok(())
-    }
-
-    /// A·B = (Bᵀ·Aᵀ)ᵀ.
-    fn matmulcs(&mut self, groups: &[group::MatMulClearSecret]) -> Result<()> {
-        for g in groups {
-            self.spawn(
-                std::slice::from_ref(g),
-                |g| ((g.rows.0 as usize, g.inner.0 as usize, g.cols.0 as usize), g.bits.0),
-                |m, g| Ok(vec![Wanted::c(m, g.a.0, len(g.a.0))?, Wanted::s(m, g.b.0, len(g.b.0))?]),
-                |m, g| to_s(m, g.dst.0),
-                async |p: &dyn Protocol,
-                       step: &Step,
-                       o: &[Operand],
-                       ((rows, inner, cols), bits)| {
-                    let a = o[0].clear().pick(rows * inner, transposed(rows, inner));
-                    let b = o[1].secret().pick(inner * cols, transposed(inner, cols));
-                    let product = p.matmul_clear(step, &b, &a, (cols, inner, rows), bits).await?;
-                    Ok(product.pick(rows * cols, transposed(cols, rows)))
-                },
-            )?;
-        }
-        Ok(())
-    }
-
-    fn gathers(&mut self, groups: &[group::GatherSecret]) -> Result<()> {
-        for g in groups {
-            self.spawn(
-                std::slice::from_ref(g),
-                |g| g.width.0 as usize,
-                |m, g| {
-                    Ok(vec![
-                        Wanted::s(m, g.a.0, len(g.a.0))?,
-                        Wanted::c(m, g.index.0, len(g.index.0))?,
-                    ])
-                },
-                |m, g| to_s(m, g.dst.0),
-                async |_: &dyn Protocol, _: &Step, o: &[Operand], width: usize| {
-                    let (a, index) = (o[0].secret(), o[1].clear());
-                    Ok(moved(a, index, row_numbers(index, a.len() / width)?, width))
-                },
-            )?;
-        }
-        Ok(())
-    }
-
-    fn scatters(&mut self, groups: &[group::ScatterSecret]) -> Result<()> {
-        for g in groups {
-            self.spawn(
-                std::slice::from_ref(g),
-                |g| g.width.0 as usize,
-                |m, g| {
-                    Ok(vec![
-                        Wanted::s(m, g.a.0, len(g.a.0))?,
-                        Wanted::c(m, g.index.0, len(g.index.0))?,
-                    ])
-                },
-                |m, g| to_s(m, g.dst.0),
-                async |_: &dyn Protocol, _: &Step, o: &[Operand], width: usize| {
-                    let (a, index) = (o[0].secret(), o[1].clear());
-                    Ok(moved(a, index, permutation(index, index.len())?, width))
-                },
-            )?;
-        }
-        Ok(())
+    single_verbs! {
+        movs(MoveSecret) [s a] => to_s: async |_: &dyn Protocol, _: &Step, o: &[Operand], _: &group::MoveSecret| Ok(o[0].secret().clone());
+        views(ViewSecret) [s a] => to_s: async |_: &dyn Protocol, _: &Step, o: &[Operand], g: &group::ViewSecret| Ok(o[0].secret().view(g.offset.0, &g.dims.0));
+        matmulsc(MatMulSecretClear) [s a, c b] => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::MatMulSecretClear| {
+            p.matmul_clear(step, o[0].secret(), o[1].clear(), matrix_size!(g), g.bits.0).await
+        };
+        // A·B = (Bᵀ·Aᵀ)ᵀ
+        matmulcs(MatMulClearSecret) [c a, s b] => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::MatMulClearSecret| {
+            let (rows, inner, cols) = matrix_size!(g);
+            let a = o[0].clear().pick(rows * inner, transposed(rows, inner));
+            let b = o[1].secret().pick(inner * cols, transposed(inner, cols));
+            let product = p.matmul_clear(step, &b, &a, (cols, inner, rows), g.bits.0).await?;
+            Ok(product.pick(rows * cols, transposed(cols, rows)))
+        };
+        gathers(GatherSecret) [s a, c index] => to_s: async |_: &dyn Protocol, _: &Step, o: &[Operand], g: &group::GatherSecret| {
+            let (a, index, width) = (o[0].secret(), o[1].clear(), g.width.0 as usize);
+            Ok(moved(a, index, row_numbers(index, a.len() / width)?, width))
+        };
+        scatters(ScatterSecret) [s a, c index] => to_s: async |_: &dyn Protocol, _: &Step, o: &[Operand], g: &group::ScatterSecret| {
+            let (a, index) = (o[0].secret(), o[1].clear());
+            Ok(moved(a, index, permutation(index, index.len())?, g.width.0 as usize))
+        };
     }
 }
 
@@ -235,20 +171,10 @@ impl execute::Multiply for Machine {
             if bits <= k { Ok(o[0].secret().clone()) } else { p.wrap(step, o[0].secret(), bits, k).await }
         };
     }
-
-    fn matmul(&mut self, groups: &[group::MatMulSecret]) -> Result<()> {
-        for g in groups {
-            self.spawn(
-                std::slice::from_ref(g),
-                |g| ((g.rows.0 as usize, g.inner.0 as usize, g.cols.0 as usize), g.bits.0),
-                |m, g| Ok(vec![Wanted::s(m, g.a.0, len(g.a.0))?, Wanted::s(m, g.b.0, len(g.b.0))?]),
-                |m, g| to_s(m, g.dst.0),
-                async |p: &dyn Protocol, step: &Step, o: &[Operand], (size, bits)| {
-                    p.matmul(step, o[0].secret(), o[1].secret(), size, bits).await
-                },
-            )?;
-        }
-        Ok(())
+    single_verbs! {
+        matmul(MatMulSecret) [s a, s b] => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::MatMulSecret| {
+            p.matmul(step, o[0].secret(), o[1].secret(), matrix_size!(g), g.bits.0).await
+        };
     }
 }
 
@@ -283,100 +209,21 @@ impl execute::SecretBits for Machine {
             p.xor(step, &chosen, o[2].secret()).await
         };
     }
-
-    fn movsb(&mut self, groups: &[group::MoveSecretBits]) -> Result<()> {
-        for g in groups {
-            self.spawn(
-                std::slice::from_ref(g),
-                |_| (),
-                |m, g| Ok(vec![Wanted::sb(m, g.a.0, len(g.a.0))?]),
-                |m, g| to_sb(m, g.dst.0),
-                async |_: &dyn Protocol, _: &Step, o: &[Operand], ()| Ok(o[0].secret().clone()),
-            )?;
-        }
-        Ok(())
-    }
-
-    fn viewsb(&mut self, groups: &[group::ViewSecretBits]) -> Result<()> {
-        for g in groups {
-            let (offset, dims) = (g.offset.0, g.dims.0.clone());
-            self.spawn(
-                std::slice::from_ref(g),
-                |_| (),
-                |m, g| Ok(vec![Wanted::sb(m, g.a.0, len(g.a.0))?]),
-                |m, g| to_sb(m, g.dst.0),
-                async move |_: &dyn Protocol, _: &Step, o: &[Operand], ()| {
-                    Ok(o[0].secret().view(offset, &dims))
-                },
-            )?;
-        }
-        Ok(())
+    single_verbs! {
+        movsb(MoveSecretBits) [sb a] => to_sb: async |_: &dyn Protocol, _: &Step, o: &[Operand], _: &group::MoveSecretBits| Ok(o[0].secret().clone());
+        viewsb(ViewSecretBits) [sb a] => to_sb: async |_: &dyn Protocol, _: &Step, o: &[Operand], g: &group::ViewSecretBits| Ok(o[0].secret().view(g.offset.0, &g.dims.0));
     }
 }
 
 impl execute::Random for Machine {
-    fn rands(&mut self, groups: &[group::RandomSecret]) -> Result<()> {
-        for g in groups {
-            self.spawn(
-                std::slice::from_ref(g),
-                |g| (len(g.dst.0), g.bits.0),
-                |_, _| Ok(vec![]),
-                |m, g| to_s(m, g.dst.0),
-                async |p: &dyn Protocol, step: &Step, _: &[Operand], (n, bits)| {
-                    p.random(step, n, bits).await
-                },
-            )?;
-        }
-        Ok(())
-    }
-
-    fn randsb(&mut self, groups: &[group::RandomBits]) -> Result<()> {
-        for g in groups {
-            self.spawn(
-                std::slice::from_ref(g),
-                |g| len(g.dst.0),
-                |_, _| Ok(vec![]),
-                |m, g| to_sb(m, g.dst.0),
-                async |p: &dyn Protocol, step: &Step, _: &[Operand], n| {
-                    p.random_bits(step, n).await
-                },
-            )?;
-        }
-        Ok(())
-    }
-
-    fn shuffle(&mut self, groups: &[group::Shuffle]) -> Result<()> {
-        for g in groups {
-            self.spawn(
-                std::slice::from_ref(g),
-                |g| (g.rows.0 as usize, g.width.0 as usize, g.bits.0),
-                |m, g| Ok(vec![Wanted::s(m, g.a.0, len(g.a.0))?]),
-                |m, g| to_s(m, g.dst.0),
-                async |p: &dyn Protocol, step: &Step, o: &[Operand], (rows, width, bits)| {
-                    p.shuffle(step, o[0].secret(), rows, width, bits).await
-                },
-            )?;
-        }
-        Ok(())
-    }
-
-    fn permute(&mut self, groups: &[group::Permute]) -> Result<()> {
-        for g in groups {
-            self.spawn(
-                std::slice::from_ref(g),
-                |g| (g.width.0 as usize, g.bits.0),
-                |m, g| {
-                    Ok(vec![
-                        Wanted::s(m, g.a.0, len(g.a.0))?,
-                        Wanted::s(m, g.perm.0, len(g.perm.0))?,
-                    ])
-                },
-                |m, g| to_s(m, g.dst.0),
-                async |p: &dyn Protocol, step: &Step, o: &[Operand], (width, bits)| {
-                    p.permute(step, o[0].secret(), o[1].secret(), width, bits).await
-                },
-            )?;
-        }
-        Ok(())
+    single_verbs! {
+        rands(RandomSecret) [] => to_s: async |p: &dyn Protocol, step: &Step, _: &[Operand], g: &group::RandomSecret| p.random(step, len(g.dst.0), g.bits.0).await;
+        randsb(RandomBits) [] => to_sb: async |p: &dyn Protocol, step: &Step, _: &[Operand], g: &group::RandomBits| p.random_bits(step, len(g.dst.0)).await;
+        shuffle(Shuffle) [s a] => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::Shuffle| {
+            p.shuffle(step, o[0].secret(), g.rows.0 as usize, g.width.0 as usize, g.bits.0).await
+        };
+        permute(Permute) [s a, s perm] => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::Permute| {
+            p.permute(step, o[0].secret(), o[1].secret(), g.width.0 as usize, g.bits.0).await
+        };
     }
 }
