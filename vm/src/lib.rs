@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`machine`] | the machine: issue, renamed registers, one file per family of instructions |
 //! | [`estimate`] | what a program costs under a protocol, without data |
+//! | [`emulate`] | the clear reference |
 //! | [`net`] | framing, TLS over mio, agreement, shaped links |
 //! | [`session`] | the session file |
 //! | [`data`] | inputs and outputs: `.npy`, `.npz`, CSV, JSON |
@@ -15,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 pub mod data;
+pub mod emulate;
 pub mod estimate;
 pub mod machine;
 pub mod net;
