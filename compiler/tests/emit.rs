@@ -2,18 +2,27 @@
 
 use mpc_bytecode::{Bank, Instruction, Program};
 use mpc_compiler::emit::emit;
-use mpc_compiler::ir::{Builder, DataType, Dim, InputDecl, Module, OutputDecl, Receivers, Type, Value, Vis};
+use mpc_compiler::ir::{
+    Builder, DataType, Dim, InputDecl, Module, OutputDecl, Receivers, Type, Value, Vis,
+};
 
 fn input(b: &mut Builder, name: &str, data: DataType, shape: &[usize]) -> Value {
     let role = b.role("alice");
-    let id = b.input_decl(InputDecl { name: name.into(), role, data, shape: shape.to_vec(), vis: Vis::Secret });
+    let id = b.input_decl(InputDecl {
+        name: name.into(),
+        role,
+        data,
+        shape: shape.to_vec(),
+        vis: Vis::Secret,
+    });
     let private = b.input(id);
     b.share(private)
 }
 
 fn output(b: &mut Builder, name: &str, data: DataType, v: Value) {
     let shape = b.shape(v).to_vec();
-    let id = b.output_decl(OutputDecl { name: name.into(), data, shape, receivers: Receivers::All });
+    let id =
+        b.output_decl(OutputDecl { name: name.into(), data, shape, receivers: Receivers::All });
     let opened = b.reveal(v);
     b.output(id, opened);
 }
@@ -41,14 +50,16 @@ fn count(p: &Program, mnemonic: &str) -> usize {
 #[test]
 fn a_hundred_comparisons_are_one_instruction() {
     let p = program(|b| {
-        let xs: Vec<Value> = (0..101).map(|i| input(b, &format!("x{i}"), DataType::Int(63), &[])).collect();
+        let xs: Vec<Value> =
+            (0..101).map(|i| input(b, &format!("x{i}"), DataType::Int(63), &[])).collect();
         for (i, w) in xs.windows(2).enumerate() {
             let less = b.lt(w[0], w[1]);
             output(b, &format!("y{i}"), DataType::Bool, less);
         }
     });
     assert_eq!(count(&p, "lts"), 1, "{}", p.disassemble());
-    let groups: Vec<usize> = p.code.iter().filter(|i| i.mnemonic() == "lts").map(Instruction::groups).collect();
+    let groups: Vec<usize> =
+        p.code.iter().filter(|i| i.mnemonic() == "lts").map(Instruction::groups).collect();
     assert_eq!(groups, [100]);
 }
 

@@ -240,7 +240,7 @@ fn concat(args: &[&Type], axis: usize) -> Result<Type, String> {
         if !fits {
             return Err(format!("shapes {:?} and {:?} along axis {axis}", first.shape, a.shape));
         }
-        out.shape[axis] += a.shape[axis];
+        out.shape[axis] = out.shape[axis].saturating_add(a.shape[axis]);
         out.vis = join(out.vis, a.vis)?;
     }
     out.bits = widest(args);

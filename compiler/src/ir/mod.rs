@@ -15,12 +15,19 @@
 //! | [`ops`] | the one table of operations |
 //! | [`infer`] | type rules |
 //! | [`build`] | [`build::Builder`], the only way the front end makes graphs |
+//! | [`print`](mod@print), [`read`] | the textual form, both ways |
+//! | [`verify`] | the invariants |
+//! | [`interpret`] | reference semantics on clear values |
 //!
 //! No cost here depends on the size of a tensor, dense constants excepted.
 
 pub mod build;
 pub mod infer;
+pub mod interpret;
 pub mod ops;
+pub mod print;
+pub mod read;
+pub mod verify;
 
 pub use build::Builder;
 pub use ops::Op;
