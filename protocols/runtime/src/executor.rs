@@ -12,11 +12,15 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use crate::message::HEADER_BYTES;
 use crate::transport::Frame;
 use crate::{Depth, Error, Header, Label, Misbehaviour, Party, Result, Stats, Step, Transport};
 
 /// Number of a task, in issue order.
 pub type TaskId = u64;
+
+/// Bytes that a task queues before they are set moving while other tasks still run.
+const FLUSH_BYTES: usize = 256 << 10;
 
 /// Bytes of messages that one peer may send ahead of the steps they belong to.
 const EARLY_BYTES_ALLOWED: usize = 8 << 30;
@@ -41,7 +45,8 @@ pub(crate) struct Core {
     waiting: RefCell<BTreeMap<MessageKey, TaskId>>,
     ready: RefCell<BTreeSet<TaskId>>,
     current: Cell<TaskId>,
-    unsent: Cell<bool>,
+    /// Bytes queued since the last flush.
+    unsent: Cell<usize>,
     stats: RefCell<Stats>,
 }
 
@@ -56,8 +61,18 @@ impl Core {
         payload: &[u8],
     ) -> Result<()> {
         self.stats.borrow_mut().sent(to, header.phase, label, place, depth, payload.len());
-        self.unsent.set(true);
+        self.unsent.set(self.unsent.get() + HEADER_BYTES + payload.len());
         self.transport.borrow_mut().send(to, header, payload)
+    }
+
+    /// Sets moving what is queued, if it is more than `bytes`.
+    fn flush_above(&self, bytes: usize) -> Result<()> {
+        if self.unsent.get() > bytes {
+            self.unsent.set(0);
+            self.stats.borrow_mut().flushes += 1;
+            self.transport.borrow_mut().flush()?;
+        }
+        Ok(())
     }
 
     fn deliver(&self, frame: Frame) -> Result<()> {
@@ -164,6 +179,7 @@ pub struct Executor {
     core: Rc<Core>,
     tasks: HashMap<TaskId, (Task, u32)>,
     frames: Vec<Frame>,
+    clock: Option<fn() -> u64>,
 }
 
 impl Executor {
@@ -179,10 +195,15 @@ impl Executor {
             waiting: RefCell::default(),
             ready: RefCell::default(),
             current: Cell::new(0),
-            unsent: Cell::new(false),
+            unsent: Cell::new(0),
             stats: RefCell::default(),
         };
-        Executor { core: Rc::new(core), tasks: HashMap::new(), frames: vec![] }
+        Executor { core: Rc::new(core), tasks: HashMap::new(), frames: vec![], clock: None }
+    }
+
+    /// Measures local work and waiting with a clock in nanoseconds.
+    pub fn set_clock(&mut self, clock: fn() -> u64) {
+        self.clock = Some(clock);
     }
 
     /// This party.
@@ -233,12 +254,20 @@ impl Executor {
         loop {
             let Some(id) = self.core.ready.borrow_mut().pop_first() else { return Ok(()) };
             let Some((task, place)) = self.tasks.get_mut(&id) else { continue };
+            let place = *place;
             self.core.current.set(id);
-            match task.as_mut().poll(&mut context) {
+            let start = self.clock.map(|clock| clock());
+            let polled = task.as_mut().poll(&mut context);
+            if let (Some(clock), Some(start)) = (self.clock, start) {
+                let work = &mut self.core.stats.borrow_mut().work_ns;
+                *work.entry(place).or_default() += clock().saturating_sub(start);
+            }
+            match polled {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => _ = self.tasks.remove(&id),
-                Poll::Ready(Err(error)) => return Err((Some(*place), error)),
+                Poll::Ready(Err(error)) => return Err((Some(place), error)),
             }
+            self.core.flush_above(FLUSH_BYTES).map_err(|error| (Some(place), error))?;
         }
     }
 
@@ -262,11 +291,9 @@ impl Executor {
     }
 
     fn exchange(&mut self, wait: bool) -> Result<()> {
+        self.core.flush_above(0)?;
+        let start = self.clock.map(|clock| clock());
         let mut transport = self.core.transport.borrow_mut();
-        if self.core.unsent.replace(false) {
-            self.core.stats.borrow_mut().flushes += 1;
-        }
-        transport.flush()?;
         let mut awaited = vec![];
         if wait {
             let from: BTreeSet<Party> =
@@ -276,6 +303,9 @@ impl Executor {
         }
         transport.receive(&mut self.frames, wait, &awaited)?;
         drop(transport);
+        if let (Some(clock), Some(start)) = (self.clock, start) {
+            self.core.stats.borrow_mut().waiting_ns += clock().saturating_sub(start);
+        }
         self.frames.drain(..).try_for_each(|frame| self.core.deliver(frame))
     }
 

@@ -45,6 +45,10 @@ pub struct Stats {
     pub preprocessing_rounds: u32,
     /// Times that queued messages were handed to the transport.
     pub flushes: u64,
+    /// Nanoseconds of local work, by static number of the instruction; empty without a clock.
+    pub work_ns: BTreeMap<u32, u64>,
+    /// Nanoseconds in which nothing could go on before a message came; 0 without a clock.
+    pub waiting_ns: u64,
 }
 
 impl Stats {

@@ -11,6 +11,8 @@ mod execute;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::OnceLock;
+use std::time::Instant;
 
 use mpc_bytecode::execute::Execute;
 use mpc_bytecode::{Bank as BankName, Element, Program, Receivers, Run};
@@ -93,7 +95,9 @@ impl Machine {
         binding: Binding,
     ) -> Result<Machine> {
         check_binding(&program, &binding, transport.me(), transport.parties())?;
-        Ok(Machine::unchecked(program, protocol, Executor::new(transport), binding))
+        let mut executor = Executor::new(transport);
+        executor.set_clock(nanoseconds);
+        Ok(Machine::unchecked(program, protocol, executor, binding))
     }
 
     pub(crate) fn unchecked(
@@ -227,6 +231,12 @@ impl Machine {
         }
         Ok(Run::new(base as u64, run.len))
     }
+}
+
+/// Nanoseconds since the first call.
+fn nanoseconds() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_nanos() as u64
 }
 
 fn unwritten() -> Error {
