@@ -245,14 +245,17 @@ impl Executor {
         self.tasks.len()
     }
 
-    /// Polls every task that can go on, until none can.
+    /// Polls every task that can go on, until none can; then sets all they sent moving.
     ///
     /// # Errors
     /// The error of a task, with the number of the instruction it executes.
     pub fn run_ready(&mut self) -> std::result::Result<(), (Option<u32>, Error)> {
         let mut context = Context::from_waker(Waker::noop());
         loop {
-            let Some(id) = self.core.ready.borrow_mut().pop_first() else { return Ok(()) };
+            let Some(id) = self.core.ready.borrow_mut().pop_first() else {
+                // A last message may have no answer to wait for: it must leave all the same.
+                return self.core.flush_above(0).map_err(|error| (None, error));
+            };
             let Some((task, place)) = self.tasks.get_mut(&id) else { continue };
             let place = *place;
             self.core.current.set(id);
@@ -271,7 +274,7 @@ impl Executor {
         }
     }
 
-    /// Hands queued messages on and waits until at least one message has come.
+    /// Waits until at least one message has come.
     ///
     /// # Errors
     /// A peer is lost, late or misbehaves; with the number of the instruction that waits longest.
@@ -282,7 +285,7 @@ impl Executor {
         self.exchange(true).map_err(|error| (self.oldest_waiting(), error))
     }
 
-    /// Hands queued messages on and takes in what has come, without waiting.
+    /// Takes in what has come, without waiting.
     ///
     /// # Errors
     /// As [`Executor::wait`].
@@ -291,7 +294,6 @@ impl Executor {
     }
 
     fn exchange(&mut self, wait: bool) -> Result<()> {
-        self.core.flush_above(0)?;
         let start = self.clock.map(|clock| clock());
         let mut transport = self.core.transport.borrow_mut();
         let mut awaited = vec![];

@@ -132,8 +132,6 @@ mod tests {
             executor.finish().expect("no faults here");
             let stats = executor.stats();
             assert_eq!(stats.by_label["test.ping"].messages, 34 + 33 * 2 + 33 * 3);
-            // How often messages are handed on depends on when answers come; never less than rounds.
-            assert!(stats.flushes >= 3);
             stats.rounds.total
         });
         assert_eq!(rounds, [3, 3]);
