@@ -5,8 +5,12 @@ use crate::Error;
 /// A verb of the protocol trait with what its cost depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// Sums, differences, and products with clear numbers.
+    /// Sums and differences.
     Linear,
+    /// Sums with clear numbers.
+    AddClear,
+    /// Products with clear numbers.
+    MulClear,
     /// Sums along rows of `inner`, running sums if `prefix`.
     Sum {
         /** Elements of a row. */
@@ -107,8 +111,14 @@ pub enum Verb {
         /** Who learns them; all if `None`. */
         to: Option<usize>,
     },
+    /// Numbers of up to 255 bits to all.
+    OpenWide,
+    /// Numbers known to be bits as bits.
+    AsBits,
     /// Uniform numbers.
     Random,
+    /// Numbers that hide others.
+    Mask,
     /// Uniform bits.
     RandomBits,
     /// Rows in random order.

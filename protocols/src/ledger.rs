@@ -14,7 +14,7 @@ use mpc_runtime::{Depth, Party, Phase, Step};
 use crate::blocks;
 use crate::cost::{Call, Cost, Sent, Truncation, Verb};
 use crate::protocol::{Domain, Fut, Protocol};
-use crate::value::{Clear, ClearBits, Shares};
+use crate::value::{Clear, ClearBits, ClearVec, Shares};
 
 /// What a program costs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -127,6 +127,10 @@ impl Protocol for Ledger {
         self.scheme.truncation()
     }
 
+    fn corrupted(&self, parties: usize) -> usize {
+        self.scheme.corrupted(parties)
+    }
+
     fn cost(&self, call: &Call) -> Option<Cost> {
         self.scheme.cost(call)
     }
@@ -144,11 +148,11 @@ impl Protocol for Ledger {
     }
 
     fn add_clear<'a>(&'a self, step: &'a Step, a: &'a Shares, c: &'a Clear, bits: u32) -> Fut<'a> {
-        self.shares(step, a.depth.max(c.depth), Verb::Linear, a.len(), bits)
+        self.shares(step, a.depth.max(c.depth), Verb::AddClear, a.len(), bits)
     }
 
     fn mul_clear<'a>(&'a self, step: &'a Step, a: &'a Shares, c: &'a Clear, bits: u32) -> Fut<'a> {
-        self.shares(step, a.depth.max(c.depth), Verb::Linear, a.len(), bits)
+        self.shares(step, a.depth.max(c.depth), Verb::MulClear, a.len(), bits)
     }
 
     fn mul<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
@@ -335,6 +339,37 @@ impl Protocol for Ledger {
             bits,
             blocks::convert::random(self, step, n, bits)
         )
+    }
+
+    fn as_bits<'a>(&'a self, step: &'a Step, a: &'a Shares) -> Fut<'a> {
+        or_default!(
+            self,
+            step,
+            a.depth,
+            Verb::AsBits,
+            a.len(),
+            1,
+            blocks::convert::as_bits(self, step, a)
+        )
+    }
+
+    fn open_wide<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        bits: u32,
+    ) -> Fut<'a, ClearVec<[u128; 2]>> {
+        match self.charge(step, a.depth, Verb::OpenWide, a.len(), bits) {
+            Some(depth) => now(ClearVec::absent(a.len(), depth)),
+            None => Box::pin(blocks::mask::open_wide(self, step, a, bits)),
+        }
+    }
+
+    fn mask<'a>(&'a self, step: &'a Step, n: usize, bits: u32) -> Fut<'a> {
+        match self.charge(step, Depth::ZERO, Verb::Mask, n, bits) {
+            Some(depth) => now(Shares::phantom(n, depth)),
+            None => self.random(step, n, bits),
+        }
     }
 
     fn compose<'a>(&'a self, step: &'a Step, a: &'a Shares, k: u32, signed: bool) -> Fut<'a> {

@@ -28,4 +28,4 @@ pub mod value;
 pub use cost::{Call, Cost, Sent, Truncation, Verb};
 pub use mpc_runtime::{Error, Party, Result};
 pub use protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup};
-pub use value::{Clear, ClearBits, Plane, Shares, Unit};
+pub use value::{Clear, ClearBits, ClearVec, Plane, Shares, Unit};

@@ -16,7 +16,7 @@ use mpc_runtime::{Party, Result, Step};
 
 use crate::blocks;
 use crate::cost::{Call, Cost, Truncation};
-use crate::value::{Clear, ClearBits, Shares};
+use crate::value::{Clear, ClearBits, ClearVec, Shares};
 
 /// A verb at work.
 pub type Fut<'a, T = Shares> = Pin<Box<dyn Future<Output = Result<T>> + 'a>>;
@@ -190,6 +190,12 @@ pub trait Protocol: AsProtocol {
 
     /// How fixed-point products are scaled back.
     fn truncation(&self) -> Truncation;
+
+    /// How many of `parties` parties may be corrupted together. Where a block needs dealers, it takes
+    /// one more.
+    fn corrupted(&self, parties: usize) -> usize {
+        parties.saturating_sub(1)
+    }
 
     /// What a call costs, if this scheme does it itself; `None` if it is left to the default. The
     /// wire is checked against it.
@@ -370,6 +376,27 @@ pub trait Protocol: AsProtocol {
     /// `Σ_j 2^j·a[i·k + j]`, the top bit negative if `signed`.
     fn compose<'a>(&'a self, step: &'a Step, a: &'a Shares, k: u32, signed: bool) -> Fut<'a> {
         Box::pin(blocks::convert::compose(self.as_protocol(), step, a, k, signed))
+    }
+
+    /// Numbers that are known to be 0 or 1 as bits.
+    fn as_bits<'a>(&'a self, step: &'a Step, a: &'a Shares) -> Fut<'a> {
+        Box::pin(blocks::convert::as_bits(self.as_protocol(), step, a))
+    }
+
+    /// Numbers in `[0, 2^bits)`, to all, lower half first; they need not fit a [`Clear`].
+    fn open_wide<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        bits: u32,
+    ) -> Fut<'a, ClearVec<[u128; 2]>> {
+        Box::pin(blocks::mask::open_wide(self.as_protocol(), step, a, bits))
+    }
+
+    /// `n` numbers, not negative and below `2^bits·(corrupted + 1)`, each at least as hard to predict
+    /// as a uniform number of `bits` bits.
+    fn mask<'a>(&'a self, step: &'a Step, n: usize, bits: u32) -> Fut<'a> {
+        self.random(step, n, bits)
     }
 
     // ------------------------------------------------------------------ permutations, with defaults

@@ -214,6 +214,16 @@ impl Plane {
         })
     }
 
+    /// Rows of `width` elements: row `i` of the result is row `rows[i]` of this plane.
+    pub fn pick_rows(&self, rows: &[usize], width: usize) -> Plane {
+        Plane::build(self.unit, rows.len() * width, |out| {
+            for (i, row) in rows.iter().enumerate() {
+                assert!((row + 1) * width <= self.len, "row outside the plane");
+                self.copy_to(row * width, width, out, i * width);
+            }
+        })
+    }
+
     /// The same words with elements of another unit, `len` of them: bits as words of 64 and back.
     ///
     /// # Panics
@@ -337,7 +347,7 @@ impl Shares {
 
     /// Rows of `width` elements: row `i` of the result is row `rows[i]` of this vector.
     pub fn gather_rows(&self, rows: &[usize], width: usize) -> Shares {
-        self.pick(rows.len() * width, |i| rows[i / width] * width + i % width)
+        self.map(rows.len() * width, |p| p.pick_rows(rows, width))
     }
 
     /// Rows of `width` elements: row `rows[i]` of the result is row `i` of this vector; `rows` is a

@@ -42,3 +42,8 @@ pub async fn random(p: &dyn Protocol, step: &Step, n: usize, bits: u32) -> Resul
     let random = p.random_bits(&preprocessing, n * bits as usize).await?;
     p.compose(&preprocessing, &random, bits, false).await
 }
+
+/// Numbers that are known to be 0 or 1 as bits.
+pub async fn as_bits(p: &dyn Protocol, step: &Step, a: &Shares) -> Result<Shares> {
+    p.decompose(step, a, 1, 2).await
+}
