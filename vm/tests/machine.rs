@@ -130,3 +130,23 @@ fn clear_conditions_and_addresses_come_from_opened_values() {
     assert_eq!(outcome.outputs, [(0, vec![4])]);
     assert_eq!(outcome.decisions, [false, false, false, false, true]);
 }
+
+#[test]
+fn a_group_does_not_wait_for_one_whose_operands_come_later() {
+    // Two products in one instruction; the second one's operand is opened and shared again first. Under
+    // a protocol with rounds the first must not be held back; here the result and the count agree.
+    let program = Rc::new(assemble(
+        "input (c0:2, $0)
+         share (s0:2, c0:2, $0, 40)
+         open (c2:1, s1:1, 40)
+         lds (s2:1, c2:1, 40)
+         muls (s3:1, s0:1, s0:1, 40) (s4:1, s2:1, s2:1, 40)
+         open (c3:2, s3:2, 40)
+         output ($0, c3:2)
+         halt ()",
+        2,
+        2,
+    ));
+    let outcome = run_plain(&program, &[3, -5]).expect("runs");
+    assert_eq!(outcome.outputs, [(0, vec![9, 25])]);
+}

@@ -40,11 +40,13 @@ vector!(Shares, Clear, ClearBits);
 struct Piece<T> {
     slot: Rc<Slot<T>>,
     range: Range<usize>,
+    /// Rounds after which it is there.
+    level: u32,
 }
 
 impl<T> Clone for Piece<T> {
     fn clone(&self) -> Self {
-        Piece { slot: self.slot.clone(), range: self.range.clone() }
+        Piece { slot: self.slot.clone(), range: self.range.clone(), level: self.level }
     }
 }
 
@@ -54,10 +56,15 @@ pub(crate) struct Source<T> {
 }
 
 impl<T: Vector> Source<T> {
+    /// Rounds after which all of it is there.
+    pub(crate) fn level(&self) -> u32 {
+        self.pieces.iter().map(|p| p.level).max().unwrap_or(0)
+    }
+
     /// The value, when all of it is there.
     pub(crate) async fn wait(self) -> T {
         let mut parts = Vec::with_capacity(self.pieces.len());
-        for Piece { slot, range } in &self.pieces {
+        for Piece { slot, range, .. } in &self.pieces {
             let value = slot.wait().await;
             parts.push(if *range == (0..value.len()) {
                 value.clone()
@@ -95,15 +102,16 @@ impl<T: Vector> Bank<T> {
                 }
                 let from = piece.range.start + (at - base) as usize;
                 let take = (stop.min(end) - at) as usize;
-                pieces.push(Piece { slot: piece.slot.clone(), range: from..from + take });
+                let range = from..from + take;
+                pieces.push(Piece { slot: piece.slot.clone(), range, level: piece.level });
                 at += take as u64;
             }
         }
         (at == end).then_some(Source { pieces })
     }
 
-    /// Lets `run` name the value of `slot`.
-    pub(crate) fn write(&mut self, run: Run, slot: Rc<Slot<T>>) {
+    /// Lets `run` name the value of `slot`, which is there after `level` rounds.
+    pub(crate) fn write(&mut self, run: Run, slot: Rc<Slot<T>>, level: u32) {
         if run.len == 0 {
             return;
         }
@@ -114,7 +122,7 @@ impl<T: Vector> Bank<T> {
         for base in covered {
             self.pieces.remove(&base);
         }
-        self.pieces.insert(run.base, Piece { slot, range: 0..run.len as usize });
+        self.pieces.insert(run.base, Piece { slot, range: 0..run.len as usize, level });
     }
 
     /// Makes `at` a boundary between pieces.
@@ -122,7 +130,8 @@ impl<T: Vector> Bank<T> {
         let Some((&base, piece)) = self.pieces.range_mut(..at).next_back() else { return };
         let cut = piece.range.start + (at - base) as usize;
         if cut < piece.range.end {
-            let right = Piece { slot: piece.slot.clone(), range: cut..piece.range.end };
+            let right =
+                Piece { slot: piece.slot.clone(), range: cut..piece.range.end, level: piece.level };
             piece.range.end = cut;
             self.pieces.insert(at, right);
         }

@@ -8,14 +8,16 @@ mod control;
 mod io;
 mod secret;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
-use mpc_bytecode::execute;
+use mpc_bytecode::{Group, execute};
 use mpc_protocols::{Clear, ClearBits, Protocol, Shares};
-use mpc_runtime::{Error, Result, Slot, Step};
+use mpc_runtime::{Depth, Error, Result, Slot, Step};
 
 use super::Machine;
 pub(super) use super::bank::{Source, Vector};
+use super::levels::HasDepth;
 
 impl execute::Executor for Machine {
     type Error = Error;
@@ -155,63 +157,99 @@ impl Machine {
         });
     }
 
-    /// Splits groups into classes of equal parameters, in order of first appearance, and spawns one
-    /// task for each class. Groups whose result is empty do nothing.
-    pub(super) fn spawn<G, K: PartialEq + Copy + 'static, T: Vector + 'static>(
+    /// Splits groups into classes of equal parameters whose operands are there after equally many
+    /// rounds, in order of first appearance, and spawns one task for each class. Groups whose result
+    /// is empty do nothing.
+    pub(super) fn spawn<G, K: Hash + PartialEq + Copy + 'static, T: Vector + HasDepth + 'static>(
         &mut self,
         groups: &[G],
         key: impl Fn(&G) -> K,
         read: impl Fn(&Machine, &G) -> Result<Vec<Wanted>>,
-        write: impl Fn(&mut Machine, &G) -> Result<Target<T>>,
+        write: impl Fn(&mut Machine, &G, u32) -> Result<Target<T>>,
         verb: impl AsyncFn(&dyn Protocol, &Step, &[Operand], K) -> Result<T> + Clone + 'static,
     ) -> Result<()> {
         // All reads of an instruction come before its writes.
         let operands: Vec<Vec<Wanted>> =
             groups.iter().map(|g| read(self, g)).collect::<Result<_>>()?;
-        let mut classes: Vec<(K, Vec<(Vec<Wanted>, Target<T>)>)> = vec![];
+        let mut classes: Vec<((K, u32), Vec<(&G, Vec<Wanted>)>)> = vec![];
         for (group, operands) in groups.iter().zip(operands) {
-            let target = write(self, group)?;
-            if target.1 == 0 {
-                continue;
-            }
-            let key = key(group);
+            let key = (key(group), latest(&operands));
             match classes.iter_mut().find(|(k, _)| *k == key) {
-                Some((_, jobs)) => jobs.push((operands, target)),
-                None => classes.push((key, vec![(operands, target)])),
+                Some((_, jobs)) => jobs.push((group, operands)),
+                None => classes.push((key, vec![(group, operands)])),
             }
         }
-        for (key, jobs) in classes {
+        for ((key, level), jobs) in classes {
             let verb = verb.clone();
             let call = async move |p: &dyn Protocol, step: &Step, operands: &[Operand]| {
                 verb(p, step, operands, key).await
             };
-            self.spawn_joined(jobs, call);
+            let rounds = self.rounds(hash(&key), jobs.iter().map(|(_, operands)| operands), &call);
+            let mut tasks = vec![];
+            for (group, operands) in jobs {
+                let target = write(self, group, level + rounds)?;
+                if target.1 > 0 {
+                    tasks.push((operands, target));
+                }
+            }
+            self.spawn_joined(tasks, call);
         }
         Ok(())
     }
 
     /// Spawns one task for each group, for verbs whose groups cannot be joined.
-    pub(super) fn spawn_each<G: Clone + 'static, T: Vector + 'static>(
+    pub(super) fn spawn_each<G: Group + Clone + 'static, T: Vector + HasDepth + 'static>(
         &mut self,
         groups: &[G],
         read: impl Fn(&Machine, &G) -> Result<Vec<Wanted>>,
-        write: impl Fn(&mut Machine, &G) -> Result<Target<T>>,
+        write: impl Fn(&mut Machine, &G, u32) -> Result<Target<T>>,
         verb: impl AsyncFn(&dyn Protocol, &Step, &[Operand], &G) -> Result<T> + Clone + 'static,
     ) -> Result<()> {
         // All reads of an instruction come before its writes.
         let operands: Vec<Vec<Wanted>> =
             groups.iter().map(|g| read(self, g)).collect::<Result<_>>()?;
         for (group, operands) in groups.iter().zip(operands) {
-            let target = write(self, group)?;
-            if target.1 == 0 {
-                continue;
-            }
-            let (verb, group) = (verb.clone(), group.clone());
+            let (verb, own) = (verb.clone(), group.clone());
             let call = async move |p: &dyn Protocol, step: &Step, operands: &[Operand]| {
-                verb(p, step, operands, &group).await
+                verb(p, step, operands, &own).await
             };
-            self.spawn_joined(vec![(operands, target)], call);
+            let mut encoded = vec![];
+            group.encode(&mut encoded);
+            let rounds = self.rounds(hash(&encoded), std::iter::once(&operands), &call);
+            let target = write(self, group, latest(&operands) + rounds)?;
+            if target.1 > 0 {
+                self.spawn_joined(vec![(operands, target)], call);
+            }
         }
         Ok(())
     }
+
+    /// Rounds of the present instruction on the joined operands of these groups.
+    fn rounds<'a, T: HasDepth>(
+        &mut self,
+        parameters: u64,
+        groups: impl Iterator<Item = &'a Vec<Wanted>> + Clone,
+        call: &impl AsyncFn(&dyn Protocol, &Step, &[Operand]) -> Result<T>,
+    ) -> u32 {
+        let Some(first) = groups.clone().next() else { return 0 };
+        let len = |i: usize| groups.clone().map(|operands| operands[i].len()).sum::<usize>();
+        let operands: Vec<Operand> =
+            first.iter().enumerate().map(|(i, w)| w.phantom(len(i))).collect();
+        let opcode = self.program.code[self.pc - 1].opcode();
+        let step = self.executor.step(u64::MAX, 0, Depth::ZERO);
+        let longest = (0..first.len()).map(len).max().unwrap_or(0);
+        self.levels.rounds((opcode, parameters, longest), step, operands, call)
+    }
+}
+
+/// Rounds after which all operands are there.
+fn latest(operands: &[Wanted]) -> u32 {
+    operands.iter().map(Wanted::level).max().unwrap_or(0)
+}
+
+/// A name for parameters; equal at all parties that run the same program, and never sent.
+fn hash(parameters: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    parameters.hash(&mut hasher);
+    hasher.finish()
 }

@@ -8,6 +8,7 @@
 
 mod bank;
 mod execute;
+mod levels;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -21,6 +22,7 @@ use mpc_protocols::{Clear, ClearBits, Domain, Protocol, Shares};
 use mpc_runtime::{Depth, Error, Executor, Party, Result, Slot, Stats, Transport};
 
 use bank::{Bank, Source};
+use levels::Levels;
 
 /// Tasks in flight.
 const WINDOW: usize = 1 << 14;
@@ -59,6 +61,7 @@ pub struct Machine {
     program: Rc<Program>,
     protocol: Rc<dyn Protocol>,
     executor: Executor,
+    levels: Levels,
     binding: Binding,
     numbers: Bank<Shares>,
     bits: Bank<Shares>,
@@ -109,6 +112,7 @@ impl Machine {
         let memory_limit = register_bytes(&program, &*protocol).saturating_mul(6) / 5 + SPARE_BYTES;
         Machine {
             integers: vec![0; program.registers(BankName::R) as usize],
+            levels: Levels::new(&program, protocol.clone(), executor.parties()),
             program,
             protocol,
             executor,
@@ -250,9 +254,9 @@ macro_rules! access {
             fn $read(&self, run: Run) -> Result<Source<$ty>> {
                 self.$field.read(self.resolve(BankName::$bank, run)?).ok_or_else(unwritten)
             }
-            fn $write(&mut self, run: Run) -> Result<Rc<Slot<$ty>>> {
+            fn $write(&mut self, run: Run, level: u32) -> Result<Rc<Slot<$ty>>> {
                 let (run, slot) = (self.resolve(BankName::$bank, run)?, Rc::new(self.executor.slot()));
-                self.$field.write(run, slot.clone());
+                self.$field.write(run, slot.clone(), level);
                 Ok(slot)
             }
         )* }

@@ -19,7 +19,7 @@ macro_rules! clear_instructions {
             self.spawn_each(
                 groups,
                 |m, g| Ok(vec![$( Wanted::$read(m, g.$field.0)? ),*]),
-                |m, g| Ok((m.$write(g.dst.0)?, len(g.dst.0))),
+                |m, g, level| Ok((m.$write(g.dst.0, level)?, len(g.dst.0))),
                 async move |_: &dyn Protocol, _: &Step, o: &[Operand], g: &group::$Group| value(g, o),
             )
         }
@@ -126,7 +126,7 @@ impl execute::Clear for Machine {
     fn ldc(&mut self, groups: &[group::LoadClear]) -> Result<()> {
         for g in groups {
             let value = Clear::new(vec![g.value.0; len(g.dst.0)], Depth::ZERO);
-            self.write_c(g.dst.0)?.fill(value);
+            self.write_c(g.dst.0, 0)?.fill(value);
         }
         Ok(())
     }
@@ -135,7 +135,7 @@ impl execute::Clear for Machine {
         for g in groups {
             let values = &self.program.pool[g.pool.base as usize..][..g.pool.len as usize];
             let value = Clear::new(values.to_vec(), Depth::ZERO);
-            self.write_c(g.dst.0)?.fill(value);
+            self.write_c(g.dst.0, 0)?.fill(value);
         }
         Ok(())
     }
@@ -221,7 +221,7 @@ impl execute::ClearBits for Machine {
     fn ldcb(&mut self, groups: &[group::LoadBits]) -> Result<()> {
         for g in groups {
             let value = ClearBits::new(vec![g.value.0 == 1; len(g.dst.0)], Depth::ZERO);
-            self.write_cb(g.dst.0)?.fill(value);
+            self.write_cb(g.dst.0, 0)?.fill(value);
         }
         Ok(())
     }
@@ -259,14 +259,19 @@ impl execute::ClearBits for Machine {
 }
 
 /// The result of a group in bank `c`, with its length.
-pub(super) fn to_clear(machine: &mut Machine, run: mpc_bytecode::Run) -> Result<Target<Clear>> {
-    Ok((machine.write_c(run)?, len(run)))
+pub(super) fn to_clear(
+    machine: &mut Machine,
+    run: mpc_bytecode::Run,
+    level: u32,
+) -> Result<Target<Clear>> {
+    Ok((machine.write_c(run, level)?, len(run)))
 }
 
 /// The result of a group in bank `cb`, with its length.
 pub(super) fn to_clear_bits(
     machine: &mut Machine,
     run: mpc_bytecode::Run,
+    level: u32,
 ) -> Result<Target<ClearBits>> {
-    Ok((machine.write_cb(run)?, len(run)))
+    Ok((machine.write_cb(run, level)?, len(run)))
 }

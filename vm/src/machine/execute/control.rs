@@ -75,7 +75,7 @@ impl execute::Integer for Machine {
     fn cfromr(&mut self, groups: &[group::ClearFromInt]) -> Result<()> {
         for g in groups {
             let value = Clear::new(vec![i128::from(self.integer(g.a.0))], self.control);
-            self.write_c(g.dst.0)?.fill(value);
+            self.write_c(g.dst.0, 0)?.fill(value);
         }
         Ok(())
     }

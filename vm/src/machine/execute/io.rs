@@ -68,7 +68,7 @@ impl execute::Opening for Machine {
             groups,
             |g| g.bits.0,
             |m, g| m.s(g.a.0),
-            |m, g| to_clear(m, g.dst.0),
+            |m, g, level| to_clear(m, g.dst.0, level),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| {
                 release(p, step, o[0].secret(), None, bits).await
             },
@@ -80,7 +80,7 @@ impl execute::Opening for Machine {
             groups,
             |_| (),
             |m, g| m.sb(g.a.0),
-            |m, g| to_clear_bits(m, g.dst.0),
+            |m, g, level| to_clear_bits(m, g.dst.0, level),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], ()| {
                 release_bits(p, step, o[0].secret(), None).await
             },
@@ -93,7 +93,7 @@ impl execute::Opening for Machine {
             groups,
             move |g| (player(g.role), g.bits.0),
             |m, g| m.s(g.a.0),
-            |m, g| to_clear(m, g.dst.0),
+            |m, g, level| to_clear(m, g.dst.0, level),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], (to, bits)| {
                 release(p, step, o[0].secret(), Some(to), bits).await
             },
@@ -106,7 +106,7 @@ impl execute::Opening for Machine {
             groups,
             move |g| player(g.role),
             |m, g| m.sb(g.a.0),
-            |m, g| to_clear_bits(m, g.dst.0),
+            |m, g, level| to_clear_bits(m, g.dst.0, level),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], to| {
                 release_bits(p, step, o[0].secret(), Some(to)).await
             },
@@ -143,7 +143,7 @@ impl execute::Io for Machine {
                 Some(Some(values)) => Clear::new(values.clone(), Depth::ZERO),
                 _ => Clear::absent(len(g.dst.0), Depth::ZERO),
             };
-            self.write_c(g.dst.0)?.fill(value);
+            self.write_c(g.dst.0, 0)?.fill(value);
         }
         Ok(())
     }
@@ -156,7 +156,7 @@ impl execute::Io for Machine {
                 }
                 _ => ClearBits::absent(len(g.dst.0), Depth::ZERO),
             };
-            self.write_cb(g.dst.0)?.fill(value);
+            self.write_cb(g.dst.0, 0)?.fill(value);
         }
         Ok(())
     }
@@ -167,7 +167,7 @@ impl execute::Io for Machine {
             groups,
             move |g| (player(g.role), g.bits.0),
             |m, g| m.c(g.a.0),
-            |m, g| Ok((m.write_s(g.dst.0)?, len(g.dst.0))),
+            |m, g, level| Ok((m.write_s(g.dst.0, level)?, len(g.dst.0))),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], (owner, bits)| {
                 p.share(step, owner, o[0].clear(), bits).await
             },
@@ -180,7 +180,7 @@ impl execute::Io for Machine {
             groups,
             move |g| player(g.role),
             |m, g| m.cb(g.a.0),
-            |m, g| Ok((m.write_sb(g.dst.0)?, len(g.dst.0))),
+            |m, g, level| Ok((m.write_sb(g.dst.0, level)?, len(g.dst.0))),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], owner| {
                 p.share_bits(step, owner, o[0].clear_bits()).await
             },
@@ -193,7 +193,7 @@ impl execute::Io for Machine {
             groups,
             move |g| (player(g.role), g.bits.0),
             |m, g| m.c(g.a.0),
-            |m, g| to_clear(m, g.dst.0),
+            |m, g, level| to_clear(m, g.dst.0, level),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], (owner, bits)| {
                 publish(p, step, owner, o[0].clear(), bits).await
             },
@@ -206,7 +206,7 @@ impl execute::Io for Machine {
             groups,
             move |g| player(g.role),
             |m, g| m.cb(g.a.0),
-            |m, g| to_clear_bits(m, g.dst.0),
+            |m, g, level| to_clear_bits(m, g.dst.0, level),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], owner| {
                 publish_bits(p, step, owner, o[0].clear_bits()).await
             },
@@ -232,7 +232,7 @@ impl execute::Io for Machine {
     fn ldstate(&mut self, groups: &[group::LoadState]) -> Result<()> {
         for g in groups {
             let state = self.state(g.id)?;
-            let slot = self.write_s(g.dst.0)?;
+            let slot = self.write_s(g.dst.0, 0)?;
             self.forward(state, slot);
         }
         Ok(())
@@ -249,7 +249,7 @@ impl execute::Io for Machine {
     fn ldstatesb(&mut self, groups: &[group::LoadStateBits]) -> Result<()> {
         for g in groups {
             let state = self.state(g.id)?;
-            let slot = self.write_sb(g.dst.0)?;
+            let slot = self.write_sb(g.dst.0, 0)?;
             self.forward(state, slot);
         }
         Ok(())

@@ -32,12 +32,12 @@ impl Wanted {
     }
 }
 
-fn to_s(machine: &mut Machine, run: Run) -> Result<Target<Shares>> {
-    Ok((machine.write_s(run)?, len(run)))
+fn to_s(machine: &mut Machine, run: Run, level: u32) -> Result<Target<Shares>> {
+    Ok((machine.write_s(run, level)?, len(run)))
 }
 
-fn to_sb(machine: &mut Machine, run: Run) -> Result<Target<Shares>> {
-    Ok((machine.write_sb(run)?, len(run)))
+fn to_sb(machine: &mut Machine, run: Run, level: u32) -> Result<Target<Shares>> {
+    Ok((machine.write_sb(run, level)?, len(run)))
 }
 
 /// Instructions that call one verb.
@@ -53,7 +53,7 @@ macro_rules! verbs {
                 groups,
                 key,
                 |m, g| Ok(vec![$( Wanted::$bank(m, g.$field.0, verbs!(@len g, $field $(, $stretch)?))? ),*]),
-                |m, g| $write(m, g.dst.0),
+                |m, g, level| $write(m, g.dst.0, level),
                 $verb,
             )
         }
@@ -69,7 +69,7 @@ macro_rules! single_verbs {
             self.spawn_each(
                 groups,
                 |_m, _g| Ok(vec![$( Wanted::$bank(_m, _g.$field.0, len(_g.$field.0))? ),*]),
-                |m, g| $write(m, g.dst.0),
+                |m, g, level| $write(m, g.dst.0, level),
                 $verb,
             )
         }
