@@ -24,8 +24,10 @@ pub mod executor;
 pub mod local;
 pub mod message;
 pub mod random;
+pub mod simulate;
 pub mod stats;
 pub mod step;
+pub mod tamper;
 pub mod transport;
 
 pub use error::{Error, Misbehaviour, Result};
