@@ -1,0 +1,173 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use mpc_protocols::Truncation;
+use mpc_runtime::Party;
+use mpc_vm::net::Network;
+
+/// Secure multi-party computation on bytecode made by mpcc.
+#[derive(Parser)]
+#[command(name = "mpcvm", version, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run all parties on this machine, as processes that talk over TLS
+    Local(Local),
+    /// Run one party
+    Run(Run),
+    /// Run in the clear: what every protocol must compute
+    Emulate(Emulate),
+    /// List the protocols
+    Protocols(Protocols),
+    /// Make a key and a certificate
+    Keygen(Keygen),
+    /// Connect to the other parties of a session and measure
+    NetCheck(NetCheck),
+}
+
+/// What `local` and `run` share.
+#[derive(Args, Clone)]
+pub(crate) struct Choice {
+    /// Bytecode (.mpcb) or source (.mpc)
+    pub(crate) file: PathBuf,
+    /// Protocol, see `mpcvm protocols`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) protocol: Option<String>,
+    /// Party that plays a role; `bidders=2` stands for the whole array
+    #[arg(long, value_name = "ROLE=PARTY", value_parser = pair)]
+    pub(crate) role: Vec<(String, String)>,
+    /// File of an input; `ROLE.NAME` where several roles have one of that name
+    #[arg(long, value_name = "NAME=PATH", value_parser = pair)]
+    pub(crate) input: Vec<(String, String)>,
+    /// Write outputs as DIR/NAME.npy instead of printing them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output_dir: Option<PathBuf>,
+    /// Print outputs as one line of JSON each
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write statistics as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stats: Option<PathBuf>,
+    /// The network to behave like: lan (as it is), wan (40 ms, 300 Mbit/s), or RTT,BANDWIDTH such
+    /// as 10ms,100Mbit
+    #[arg(long)]
+    pub(crate) network: Option<Network>,
+    /// Threads of each party
+    #[arg(long, value_name = "T")]
+    pub(crate) threads: Option<usize>,
+    /// exact, probabilistic or fast
+    #[arg(long, value_name = "MODE")]
+    pub(crate) truncation: Option<Truncation>,
+    /// Statistical security in bits
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u32).range(40..=100))]
+    pub(crate) stat_sec: Option<u32>,
+    /// Entry of the program
+    #[arg(long, default_value = "main")]
+    pub(crate) entry: String,
+    /// Constant of a source program
+    #[arg(short = 'D', value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) define: Vec<(String, String)>,
+    /// Do not print the summary
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Local {
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+    /// Number of parties; the protocol's smallest if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub(crate) parties: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+    /// Number of this party, from 0
+    #[arg(long, value_name = "I")]
+    pub(crate) party: Party,
+    /// Session file
+    #[arg(long, value_name = "SESSION.toml")]
+    pub(crate) config: PathBuf,
+    /// One of the processes of `mpcvm local`: standard input is a listening socket
+    #[arg(long, hide = true)]
+    pub(crate) child: bool,
+}
+
+impl Run {
+    /// What messages start with.
+    pub(crate) fn prefix(&self) -> String {
+        if self.child { format!("party {}: ", self.party) } else { String::new() }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Emulate {
+    /// Bytecode (.mpcb) or source (.mpc)
+    pub(crate) file: PathBuf,
+    /// Report values that exceed their announced bits
+    #[arg(long)]
+    pub(crate) checked: bool,
+    /// File of an input; `ROLE.NAME` where several roles have one of that name
+    #[arg(long, value_name = "NAME=PATH", value_parser = pair)]
+    pub(crate) input: Vec<(String, String)>,
+    /// Write outputs as DIR/NAME.npy instead of printing them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output_dir: Option<PathBuf>,
+    /// Print outputs as one line of JSON each
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Entry of the program
+    #[arg(long, default_value = "main")]
+    pub(crate) entry: String,
+    /// Seed of the program's randomness
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Constant of a source program
+    #[arg(short = 'D', value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) define: Vec<(String, String)>,
+}
+
+#[derive(Args)]
+pub(crate) struct Protocols {
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Keygen {
+    /// Directory to write NAME.key and NAME.crt to
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
+    /// Name of the party
+    #[arg(long, default_value = "party")]
+    pub(crate) name: String,
+}
+
+#[derive(Args)]
+pub(crate) struct NetCheck {
+    /// Number of this party, from 0
+    #[arg(long, value_name = "I")]
+    pub(crate) party: Party,
+    /// Session file
+    #[arg(long, value_name = "SESSION.toml")]
+    pub(crate) config: PathBuf,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.into(), value.into()))
+        }
+        _ => Err("expected NAME=VALUE".into()),
+    }
+}

@@ -1,0 +1,22 @@
+//! `mpcvm emulate`
+
+use mpc_vm::emulate::{Options, States, emulate};
+
+use crate::arguments::Emulate;
+use crate::{BAD_USE, Failure, Outcome, inputs, load, results};
+
+pub(crate) fn run(arguments: &Emulate) -> Outcome {
+    let loaded = load::load(&arguments.file, &arguments.define)?;
+    let program = &loaded.program;
+    let entry = load::entry(program, &arguments.entry)?;
+    let values = inputs::read(program, &arguments.input, |_| true)?;
+    let options =
+        Options { checked: arguments.checked, seed: arguments.seed, ..Options::default() };
+    let outcome = emulate(program, entry, &values, &mut States::new(), options)?;
+    let outputs = outcome.outputs.iter().map(|(id, values)| (*id, values.as_slice()));
+    results::give(program, outputs, arguments.output_dir.as_deref(), arguments.json)?;
+    for finding in &outcome.findings {
+        eprintln!("mpcvm: {}", finding.text);
+    }
+    if outcome.findings.is_empty() { Ok(()) } else { Err(Failure::Told(BAD_USE)) }
+}

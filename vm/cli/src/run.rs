@@ -1,0 +1,215 @@
+//! `mpcvm run`: one party.
+
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use mpc_bytecode::{Program, Receivers};
+use mpc_protocols::{Seeds, Setup, registry};
+use mpc_runtime::{Party, Result};
+use mpc_vm::machine::{Binding, Machine};
+use mpc_vm::net::{Terms, connect};
+use mpc_vm::session::Session;
+use serde_json::{Value, json};
+
+use crate::arguments::{Choice, Run};
+use crate::progress::Progress;
+use crate::stats::Seconds;
+use crate::{Outcome, PEER_FAILED, inputs, load, results, stats, wrong};
+
+/// Protocol if neither the command line nor the session names one.
+pub(crate) const DEFAULT_PROTOCOL: &str = "rep3-ring";
+/// Statistical security in bits if the command line names none.
+const DEFAULT_STAT_SEC: u32 = 40;
+/// Starts the lines of a child's standard output that are for its parent.
+pub(crate) const MARK: char = '\u{1}';
+/// How often a child looks whether its parent is still there.
+const PARENT_CHECK: Duration = Duration::from_millis(200);
+
+pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
+    let (me, choice) = (arguments.party, &arguments.choice);
+    if arguments.child {
+        watch_parent();
+    }
+    let session = Session::load(&arguments.config)?;
+    let parties = session.parties.len();
+    let loaded = load::load(&choice.file, &choice.define)?;
+    let program = Rc::new(loaded.program);
+    let entry = load::entry(&program, &choice.entry)?;
+    let mut setup = setup_of(&program, choice, parties)?;
+    if choice.truncation.is_none()
+        && let Some(name) = &session.truncation
+    {
+        setup.truncation = name.parse()?;
+    }
+    setup.threads = choice.threads.or(session.threads).unwrap_or(1).max(1);
+    let protocol = choice.protocol.as_deref().or(session.protocol.as_deref());
+    let protocol = registry::find(protocol.unwrap_or(DEFAULT_PROTOCOL))?;
+    let roles = bind_roles(&program, choice, &session)?;
+    let values = inputs::read(&program, &choice.input, |role| roles[role] == me)?;
+
+    // what the protocol says of itself does not depend on seeds, so it can be agreed on first
+    let none = Seeds { own: [0; 32], pair: vec![[0; 32]; parties] };
+    let domain = protocol.build(&setup, me, &none)?.domain().to_string();
+    let listener = if arguments.child { Some(inherited_listener()?) } else { None };
+    let (mut options, warning) = session.options(me, listener)?;
+    if let Some(warning) = warning {
+        eprintln!("mpcvm: warning: {warning}");
+    }
+    options.network = choice.network.unwrap_or(session.network);
+    let about = about(&program, choice, protocol.info.name, &setup, &domain, options.network);
+    let connected = connect(options, terms(&about, &program, &roles, &setup))?;
+    if arguments.child {
+        println!("{MARK}ready");
+    }
+    let setup_time = started.elapsed();
+
+    let seeds = Seeds {
+        own: *connected.seeds[me],
+        pair: connected.seeds.iter().map(|seed| **seed).collect(),
+    };
+    let scheme = protocol.build(&setup, me, &seeds)?;
+    drop(seeds);
+    let binding = Binding { roles: roles.clone(), inputs: values };
+    let transport = Box::new(connected.transport);
+    let mut machine = Machine::new(program.clone(), scheme, transport, binding)?;
+    let mut progress = Progress::new(&program, entry, !arguments.child || me == 0);
+    let outcome = machine.run(&choice.entry, &mut |issued, at| progress.at(issued, at));
+    progress.end();
+    let outcome = outcome?;
+    let online = started.elapsed() - setup_time;
+    machine.close()?;
+
+    let prints = |id: u32| !arguments.child || first_receiver(&program, &roles, id) == me;
+    let outputs = (outcome.outputs.iter())
+        .filter(|(id, _)| prints(*id))
+        .map(|(id, values)| (*id as usize, values.as_slice()));
+    results::give(&program, outputs, choice.output_dir.as_deref(), choice.json)?;
+    let seconds = Seconds { total: started.elapsed(), setup: setup_time, online };
+    let party = stats::of_party(&program, me, &outcome.stats, outcome.instructions, &seconds);
+    if arguments.child {
+        println!("{MARK}stats {}", json!({ "about": about, "party": party }));
+        return Ok(());
+    }
+    let whole = stats::of_run(&about, vec![party]);
+    finish(choice, &whole)
+}
+
+/// Writes and prints the statistics of a run.
+pub(crate) fn finish(choice: &Choice, whole: &Value) -> Outcome {
+    if let Some(path) = &choice.stats {
+        std::fs::write(path, format!("{whole:#}\n"))
+            .map_err(|e| wrong(format!("{}: {e}", path.display())))?;
+    }
+    if !choice.quiet {
+        eprint!("{}", stats::table(whole));
+    }
+    Ok(())
+}
+
+/// What a protocol object is made for.
+fn setup_of(program: &Program, choice: &Choice, parties: usize) -> Result<Setup> {
+    Ok(Setup {
+        parties,
+        ring_bits: program.ring_bits,
+        field_bits: program.field_bits,
+        stat_sec: choice.stat_sec.unwrap_or(DEFAULT_STAT_SEC),
+        truncation: choice.truncation.unwrap_or_default(),
+        threads: 1,
+    })
+}
+
+/// Roles of the session, overridden by those of the command line.
+fn bind_roles(program: &Program, choice: &Choice, session: &Session) -> Result<Vec<Party>> {
+    let names: Vec<&str> = session.parties.iter().map(|e| e.peer.name.as_str()).collect();
+    let mut given = inputs::parse_roles(&choice.role, &names)?;
+    given.extend(session.roles.iter().map(|(role, party)| (role.clone(), *party)));
+    inputs::roles(program, &given, session.parties.len())
+}
+
+/// What the statistics say of the run as a whole.
+fn about(
+    program: &Program,
+    choice: &Choice,
+    protocol: &str,
+    setup: &Setup,
+    domain: &str,
+    network: mpc_vm::net::Network,
+) -> Value {
+    json!({
+        "program": choice.file.display().to_string(),
+        "entry": choice.entry,
+        "protocol": protocol,
+        "parties": setup.parties,
+        "domain": domain,
+        "truncation": setup.truncation.to_string(),
+        "stat_sec": setup.stat_sec,
+        "network": network.to_string(),
+        "threads": setup.threads,
+        "bytecode_hash": load::hex(&program.hash()),
+    })
+}
+
+/// What all parties must have alike.
+fn terms(about: &Value, program: &Program, roles: &[Party], setup: &Setup) -> Terms {
+    let mut terms = Terms::new();
+    let shown = |key: &str| match &about[key] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    for (name, key) in [
+        ("bytecode hash", "bytecode_hash"),
+        ("entry", "entry"),
+        ("protocol", "protocol"),
+        ("domain", "domain"),
+        ("truncation", "truncation"),
+        ("statistical security", "stat_sec"),
+    ] {
+        terms.add(name, shown(key));
+    }
+    terms.add("ring bits", setup.ring_bits);
+    terms.add("field bits", setup.field_bits);
+    for (role, party) in program.roles.iter().zip(roles) {
+        terms.add(&format!("role {role}"), party);
+    }
+    terms
+}
+
+/// The lowest party that receives an output.
+fn first_receiver(program: &Program, roles: &[Party], id: u32) -> Party {
+    match &program.outputs[id as usize].receivers {
+        Receivers::All => 0,
+        Receivers::Roles(receivers) => {
+            receivers.iter().map(|role| roles[*role as usize]).min().unwrap_or(0)
+        }
+    }
+}
+
+/// The listening socket that the parent has put in the place of standard input.
+#[cfg(unix)]
+fn inherited_listener() -> Result<TcpListener> {
+    use std::os::fd::AsFd;
+    let stdin = std::io::stdin();
+    let owned = stdin.as_fd().try_clone_to_owned();
+    let listener = owned.map(TcpListener::from).and_then(|l| l.local_addr().map(|_| l));
+    listener.map_err(|e| wrong(format!("standard input is no listening socket: {e}")))
+}
+
+#[cfg(not(unix))]
+fn inherited_listener() -> Result<TcpListener> {
+    Err(wrong("`mpcvm local` needs a Unix system"))
+}
+
+/// Ends this process when its parent has ended.
+fn watch_parent() {
+    #[cfg(unix)]
+    std::thread::spawn(|| {
+        let parent = std::os::unix::process::parent_id();
+        loop {
+            std::thread::sleep(PARENT_CHECK);
+            if std::os::unix::process::parent_id() != parent {
+                std::process::exit(i32::from(PEER_FAILED));
+            }
+        }
+    });
+}

@@ -1,0 +1,278 @@
+//! The `mpcvm` binary: what it prints, how it ends.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use mpc_bytecode::operand::Text;
+use mpc_bytecode::{Element, Entry, Instruction, Program, Receivers, Span, Variable};
+
+/// A directory of one test, removed in the end.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("mpcvm-test-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Place(path)
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        fs::write(self.0.join(name), bytes).unwrap();
+        self.0.join(name)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn mpcvm(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mpcvm")).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Exit code 2, one line that holds `expected`, nothing on standard output.
+fn refused(arguments: &[&str], expected: &str) {
+    let output = mpcvm(arguments);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+    assert!(told.contains(expected), "{arguments:?}: {told:?} lacks {expected:?}");
+    assert!(output.stdout.is_empty());
+}
+
+/// Sum of the two private vectors of alice and bob, each of two `int<16>`, and its comparison with 10.
+fn sum_program() -> Program {
+    let code = [
+        "input (c0:2, $0) (c2:2, $1)",
+        "share (s0:2, c0:2, $0, 16) (s2:2, c2:2, $1, 16)",
+        "adds (s4:2, s0:2, s2:2, 17)",
+        "open (c4:2, s4:2, 17)",
+        "output ($0, c4:2)",
+        "halt ()",
+    ];
+    let code: Vec<Instruction> =
+        code.iter().map(|text| Instruction::parse(&mut Text::new(text)).unwrap()).collect();
+    let input = |name: &str, role| Variable {
+        name: name.into(),
+        element: Element::Int(16),
+        shape: vec![2],
+        receivers: Receivers::Roles(vec![role]),
+    };
+    Program {
+        roles: vec!["alice".into(), "bob".into()],
+        inputs: vec![input("a", 0), input("b", 1)],
+        outputs: vec![Variable {
+            name: "sum".into(),
+            element: Element::Int(17),
+            shape: vec![2],
+            receivers: Receivers::All,
+        }],
+        states: vec![],
+        entries: vec![Entry { name: "main".into(), start: 0, end: code.len() as u32 }],
+        registers: [8; 5],
+        ring_bits: 17,
+        field_bits: 17,
+        pool: vec![],
+        spans: (1..=code.len() as u32).map(|line| Span { file: 0, line, column: 1 }).collect(),
+        files: vec!["sum.mpc".into()],
+        code,
+    }
+}
+
+fn place_with_program(name: &str) -> (Place, String) {
+    let place = Place::new(name);
+    let file = place.file("sum.mpcb", sum_program().encode());
+    place.file("a.csv", "1,-2\n");
+    place.file("b.csv", "10,20\n");
+    let file = file.display().to_string();
+    (place, file)
+}
+
+fn input(place: &Place, name: &str, file: &str) -> String {
+    format!("{name}={}", place.0.join(file).display())
+}
+
+#[test]
+fn emulate_prints_or_writes_outputs() {
+    let (place, file) = place_with_program("emulate");
+    let (a, b) = (input(&place, "a", "a.csv"), input(&place, "bob.b", "b.csv"));
+    let output = mpcvm(&["emulate", &file, "--checked", "--input", &a, "--input", &b]);
+    assert_eq!(text(&output.stdout), "sum = [11, 18]\n");
+    let directory = place.0.join("out");
+    let shown = directory.display().to_string();
+    let output = mpcvm(&["emulate", &file, "--input", &a, "--input", &b, "--output-dir", &shown]);
+    assert!(output.status.success() && output.stdout.is_empty());
+    let variable = &sum_program().outputs[0];
+    let read = mpc_vm::data::read_input(&directory.join("sum.npy"), variable).unwrap();
+    assert_eq!(read, [11, 18]);
+}
+
+#[test]
+fn local_runs_every_party_as_a_process() {
+    let (place, file) = place_with_program("local");
+    let (a, b) = (input(&place, "a", "a.csv"), input(&place, "b", "b.csv"));
+    let stats = place.0.join("stats.json").display().to_string();
+    for (protocol, parties) in [("plain", 1), ("rep3-ring", 3), ("shamir", 3), ("shamir", 5)] {
+        if mpc_protocols::registry::find(protocol).is_err() {
+            continue;
+        }
+        let parties = parties.to_string();
+        let output = mpcvm(&[
+            "local",
+            &file,
+            "--protocol",
+            protocol,
+            "--parties",
+            &parties,
+            "--input",
+            &a,
+            "--input",
+            &b,
+            "--stats",
+            &stats,
+            "--json",
+        ]);
+        let told = text(&output.stderr);
+        assert_eq!(text(&output.stdout), "{\"name\":\"sum\",\"value\":[11,18]}\n", "{told}");
+        assert!(told.contains(protocol) && told.contains("rounds"), "{told}");
+        let found = fs::read_to_string(&stats).unwrap();
+        for key in ["schema", "bytecode_hash", "rounds", "flushes", "peak_rss_bytes", "setup"] {
+            assert!(found.contains(&format!("\"{key}\"")), "{key}");
+        }
+    }
+}
+
+#[test]
+fn bad_input_is_told_in_one_line_with_exit_code_2() {
+    let (place, file) = place_with_program("bad");
+    let a = input(&place, "a", "a.csv");
+    let b = input(&place, "b", "b.csv");
+    place.file("long.csv", "1,2,3\n");
+    place.file("large.csv", "1\n40000\n");
+    let mut damaged = sum_program().encode();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    let damaged = place.file("damaged.mpcb", damaged).display().to_string();
+    let mut newer = sum_program().encode();
+    newer[4] = 99;
+    let newer = place.file("newer.mpcb", newer).display().to_string();
+    let empty = place.file("empty.mpcb", "").display().to_string();
+    let directory = place.0.display().to_string();
+
+    refused(&["emulate", "none.mpcb"], "none.mpcb");
+    refused(&["emulate", &directory], "no regular file");
+    refused(&["emulate", &empty], "not a bytecode file");
+    refused(&["emulate", &damaged], "damaged");
+    refused(&["emulate", &newer], "version");
+    refused(&["emulate", &file, "--input", &a], "input `b` of role bob is missing");
+    refused(&["emulate", &file, "--input", &a, "--input", &a], "twice");
+    refused(&["emulate", &file, "--input", &input(&place, "aa", "a.csv")], "did you mean `a`?");
+    refused(&["emulate", &file, "--input", &input(&place, "a", "long.csv")], "shape [1, 3]");
+    refused(&["emulate", &file, "--input", &input(&place, "a", "large.csv")], "large.csv:2:");
+    refused(&["emulate", &file, "--entry", "train"], "no entry `train`");
+    refused(&["emulate", &file, "--input", "a"], "NAME=VALUE");
+    refused(&["emulate", &file, "--chekced"], "--checked");
+    refused(&["local", &file, "--protocol", "rep33"], "rep33");
+    refused(&["local", &file, "--protocol", "plain", "--parties", "2"], "1 parties");
+    refused(&["local", &file, "--protocol", "plain", "--role", "carol=0"], "no role `carol`");
+    refused(&["local", &file, "--protocol", "plain", "--role", "bob=1"], "no party 1");
+    refused(&["local", &file, "--protocol", "plain", "--network", "slow"], "no network");
+    refused(&["local", &file, "--protocol", "plain", "--truncation", "wild"], "wild");
+    refused(&["local", &file, "--protocol", "plain", "--stat-sec", "20"], "20");
+    refused(&["local", &file, "--protocol", "plain", "--input", &b], "input `a` of role alice");
+    refused(&["run", &file, "--party", "0", "--config", "none.toml"], "none.toml");
+}
+
+fn session(place: &Place, parties: usize) -> String {
+    let directory = place.0.display().to_string();
+    let mut session = String::new();
+    for party in 0..parties {
+        let name = format!("p{party}");
+        let output = mpcvm(&["keygen", "--out", &directory, "--name", &name]);
+        assert!(output.status.success());
+        // a port that was free a moment ago; tests of other processes may take it, which is rare
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        session += &text(&output.stdout).replace("HOST:PORT", &port.to_string());
+    }
+    session
+}
+
+#[test]
+fn keys_are_private_and_never_replaced() {
+    let place = Place::new("keygen");
+    session(&place, 1);
+    let key = place.0.join("p0.key");
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    let directory = place.0.display().to_string();
+    refused(&["keygen", "--out", &directory, "--name", "p0"], "p0.key");
+    refused(&["keygen", "--out", &directory, "--name", "../x"], "no name for files");
+}
+
+#[test]
+fn net_check_prints_the_matrix_at_every_party() {
+    let place = Place::new("net-check");
+    let file = place.file("s.toml", session(&place, 3));
+    let started: Vec<_> = (0..3)
+        .map(|party| {
+            Command::new(env!("CARGO_BIN_EXE_mpcvm"))
+                .args(["net-check", "--party", &party.to_string(), "--config"])
+                .arg(&file)
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for child in started {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stdout).matches(" ms").count(), 6);
+    }
+}
+
+#[test]
+fn a_session_that_cannot_work_is_refused_before_connecting() {
+    let (place, program) = place_with_program("session");
+    let good = session(&place, 2);
+    let run = |text: &str, party: &str, expected: &str| {
+        let file = place.file("s.toml", text);
+        let a = input(&place, "a", "a.csv");
+        let config = file.display().to_string();
+        let arguments = ["run", &program, "--party", party, "--config", &config];
+        refused(&[&arguments[..], &["--input", &a, "--protocol", "plain"]].concat(), expected);
+    };
+    run("", "0", "no [[party]]");
+    run(&good.replace("address", "adress"), "0", "did you mean `address`?");
+    run(&good, "0", "plain takes 1 parties");
+    let key = place.0.join("p0.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let b = input(&place, "b", "b.csv");
+    let one = place.file("one.toml", good.split("\n#").next().unwrap());
+    let check = Path::new(&one).display().to_string();
+    let a = input(&place, "a", "a.csv");
+    let roles = ["--role", "alice=0", "--role", "bob=0", "--protocol", "plain"];
+    let arguments = ["run", &program, "--party", "0", "--config", &check];
+    let files = ["--input", &a, "--input", &b];
+    refused(&[&arguments[..], &roles, &files].concat(), "chmod 600");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let output = mpcvm(&[&arguments[..], &roles, &files].concat());
+    assert_eq!(text(&output.stdout), "sum = [11, 18]\n", "{}", text(&output.stderr));
+}
+
+#[test]
+fn protocols_are_listed_for_people_and_programs() {
+    let output = mpcvm(&["protocols"]);
+    assert!(text(&output.stdout).contains("plain"));
+    let output = mpcvm(&["protocols", "--json"]);
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(rows.as_array().unwrap().len(), mpc_protocols::registry::PROTOCOLS.len());
+    assert!(rows[0]["least_parties"].is_u64());
+}
