@@ -12,7 +12,7 @@
 //! Time: step p reads at 4p+2 and writes at 4p+3 (an instruction reads all before it writes any). `update_at` reads its tensor at 4p and
 //! writes at 4p+1, before its other operands are read, since it may be a copy followed by a write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mpc_bytecode::Bank;
 
@@ -143,6 +143,24 @@ fn number(body: &mut Body, at: &mut u64) {
 
 /// Which values are registers of others, and the indices that are known.
 fn aliases(body: &Body, types: &[Type]) -> (Vec<Alias>, BTreeMap<Value, i64>) {
+    // A run is moved by one index only: slices that are sliced again at an index get registers of their own.
+    let mut solid = BTreeSet::new();
+    loop {
+        let before = solid.len();
+        let found = aliases_but(body, types, &mut solid);
+        if solid.len() == before {
+            return found;
+        }
+    }
+}
+
+fn aliases_but(
+    body: &Body,
+    types: &[Type],
+    solid: &mut BTreeSet<Value>,
+) -> (Vec<Alias>, BTreeMap<Value, i64>) {
+    // By value: the slice that gave it its index.
+    let mut moved: BTreeMap<Value, Value> = BTreeMap::new();
     let mut consts = BTreeMap::new();
     let mut sums: BTreeMap<Value, (Value, u64)> = BTreeMap::new();
     let repeated = repeated(body, types);
@@ -172,6 +190,10 @@ fn aliases(body: &Body, types: &[Type]) -> (Vec<Alias>, BTreeMap<Value, i64>) {
             (Op::Lift { vis: Vis::Secret }, _) if repeated[r.0 as usize] => {
                 alias[r.0 as usize].len = 1
             }
+            (Op::SliceAt { .. }, Some(a)) if a.index.is_some() => {
+                solid.insert(moved[&node.args[0]]);
+            }
+            (Op::SliceAt { .. }, _) if solid.contains(&r) => {}
             (Op::Reshape { .. }, Some(a)) => alias[r.0 as usize] = a,
             (Op::Lift { vis: Vis::Private(_) }, Some(a)) if a.len == size => {
                 alias[r.0 as usize] = a
@@ -188,8 +210,14 @@ fn aliases(body: &Body, types: &[Type]) -> (Vec<Alias>, BTreeMap<Value, i64>) {
                 let (index, more) = sums.get(&node.args[1]).copied().unwrap_or((node.args[1], 0));
                 alias[r.0 as usize] =
                     Alias { offset: a.offset + more, len: size, index: Some(index), ..a };
+                moved.insert(r, r);
             }
             _ => {}
+        }
+        if let Some(&by) = node.args.first().and_then(|a| moved.get(a))
+            && alias[r.0 as usize].index.is_some()
+        {
+            moved.insert(r, by);
         }
     });
     (alias, consts)

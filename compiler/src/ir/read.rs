@@ -234,9 +234,9 @@ impl Reader<'_> {
             if self.rest.starts_with('%') { self.list("=", Self::definition)? } else { Vec::new() };
         let name = self.word();
         let op = op(name, self)?;
-        self.skip();
+        // Operands stand on the line of their operation; the next line may begin with a value too.
         let mut args = Vec::new();
-        if self.rest.starts_with('%') {
+        if self.rest.trim_start_matches(' ').starts_with('%') {
             args.push(self.value()?);
             while self.eat(",") {
                 args.push(self.value()?);

@@ -4,6 +4,7 @@
 //! that change nothing, no wraps of what fits. Never: adds communication, or widens a value by more than a bit.
 
 use super::rewrite::{Rewriter, rewrite};
+use crate::emit::legalise::contiguous;
 use crate::ir::{ConstData, Dim, Entry, Module, Node, Op, Value, Vis, strides_of_shape};
 
 pub(super) fn run(module: &Module, entry: &mut Entry) {
@@ -90,6 +91,7 @@ fn apply(r: &mut Rewriter<'_>, node: &Node) -> bool {
         Op::Concat { .. } if node.args.len() == 1 => r.replace(result, a),
         Op::Reshape { shape } => reshape(r, result, a, shape),
         Op::View { offset, dims } => view(r, result, a, *offset, dims),
+        Op::SliceAt { dims } => slice(r, result, a, b, dims),
         Op::Compose { signed: true } => match r.def(a) {
             Some((Op::Bits { k }, inner)) => {
                 let (k, inner) = (*k, inner[0]);
@@ -201,6 +203,28 @@ fn view(r: &mut Rewriter<'_>, result: Value, a: Value, offset: i64, dims: &[Dim]
         Some((Op::Reshape { .. }, inner)) => {
             let inner = inner[0];
             becomes(r, result, Op::View { offset, dims: dims.to_vec() }, &[inner])
+        }
+        Some((Op::SliceAt { dims: outer }, inner)) if contiguous(outer) => {
+            let inner = inner.to_vec();
+            let more = r.emit(Op::IndexConst { value: offset }, &[]);
+            let at = r.emit(Op::IndexAdd {}, &[inner[1], more]);
+            becomes(r, result, Op::SliceAt { dims: dims.to_vec() }, &[inner[0], at])
+        }
+        _ => false,
+    }
+}
+
+/// A slice of a slice of neighbours is one slice.
+fn slice(r: &mut Rewriter<'_>, result: Value, a: Value, at: Value, dims: &[Dim]) -> bool {
+    match r.def(a) {
+        Some((Op::Reshape { .. }, inner)) => {
+            let inner = inner[0];
+            becomes(r, result, Op::SliceAt { dims: dims.to_vec() }, &[inner, at])
+        }
+        Some((Op::SliceAt { dims: outer }, inner)) if contiguous(outer) => {
+            let inner = inner.to_vec();
+            let at = r.emit(Op::IndexAdd {}, &[inner[1], at]);
+            becomes(r, result, Op::SliceAt { dims: dims.to_vec() }, &[inner[0], at])
         }
         _ => false,
     }

@@ -6,15 +6,17 @@
 use crate::ir::{Block, Elem, Entry, Module, Node, Op, Type, Value, Vis};
 
 pub(super) fn run(_: &Module, entry: &mut Entry) {
-    let mut clear = Clear { known: vec![true; entry.types.len()], changed: true };
+    let mut clear =
+        Clear { types: &entry.types, known: vec![true; entry.types.len()], changed: true };
     while clear.changed {
         clear.changed = false;
         clear.block(&entry.body);
     }
+    let known = clear.known;
     let hidden = |t: &Type| t.vis != Vis::Clear && t.elem != Elem::Index;
     let was: Vec<Vis> = entry.types.iter().map(|t| t.vis).collect();
     let mut any = false;
-    for (t, known) in entry.types.iter_mut().zip(&clear.known) {
+    for (t, known) in entry.types.iter_mut().zip(&known) {
         if *known && hidden(t) {
             t.vis = Vis::Clear;
             any = true;
@@ -34,19 +36,22 @@ pub(super) fn run(_: &Module, entry: &mut Entry) {
 }
 
 /// The greatest set of values that depend on clear ones only.
-struct Clear {
+struct Clear<'a> {
+    types: &'a [Type],
     known: Vec<bool>,
     changed: bool,
 }
 
-impl Clear {
+impl Clear<'_> {
     fn get(&self, v: Value) -> bool {
         self.known[v.0 as usize]
     }
 
     fn set(&mut self, v: Value, known: bool) {
+        // What everybody knows already is clear whatever it came from: revealed values, clear states.
+        let public = self.types[v.0 as usize].vis == Vis::Clear;
         let old = &mut self.known[v.0 as usize];
-        if *old && !known {
+        if *old && !known && !public {
             *old = false;
             self.changed = true;
         }
@@ -87,8 +92,6 @@ impl Clear {
                     self.flow(&b.results, &node.results);
                 }
             }
-            // Revealed values are clear already; what they come from keeps its visibility.
-            Op::Reveal {} | Op::Publish {} => {}
             Op::Input { .. }
             | Op::StateLoad { .. }
             | Op::Random { .. }
@@ -155,6 +158,7 @@ impl Repair<'_> {
     }
 
     fn node(&mut self, mut node: Node) {
+        let first = node.args.first().copied();
         node.args.iter_mut().for_each(|v| *v = self.stands[v.0 as usize]);
         let blocks = std::mem::take(&mut node.blocks);
         match &node.op {
@@ -181,7 +185,6 @@ impl Repair<'_> {
             Op::Lift { vis }
                 if node.results.first().is_some_and(|&r| self.vis(r) == Vis::Clear) =>
             {
-                let _ = vis;
                 self.stands[node.results[0].0 as usize] = node.args[0];
                 return;
             }
@@ -196,7 +199,7 @@ impl Repair<'_> {
                 return;
             }
             Op::StateStore { .. } | Op::Shuffle { .. } => {
-                let vis = self.was[node.args[0].0 as usize];
+                let vis = first.map_or(Vis::Secret, |v| self.was[v.0 as usize]);
                 node.args[0] = self.lifted(node.args[0], vis, &node.clone());
             }
             _ => {}
