@@ -1,2 +1,307 @@
-//! Command line.
-fn main() {}
+//! `mpcc`: the compiler's command line. Arguments, files and exit codes; everything else is in the library.
+//!
+//! Exit codes: 0 done, 2 bad use or bad input.
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mpc_compiler::diagnostics::{Diagnostic, render, render_json};
+use mpc_compiler::passes::Level;
+use mpc_compiler::source::{LoadError, Loader, MAX_SOURCE_BYTES, SourceMap};
+use mpc_compiler::{CompileOptions, Failure};
+
+/// Compiles programs for secure multi-party computation.
+#[derive(Parser)]
+#[command(name = "mpcc", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Compiles a program to bytecode.
+    Build(Build),
+    /// Checks programs and writes nothing.
+    Check(Check),
+    /// Formats programs in place.
+    Fmt(Fmt),
+    /// Prints bytecode as text.
+    Disasm {
+        /// Bytecode.
+        file: PathBuf,
+    },
+}
+
+/// What can be printed instead of writing bytecode.
+#[derive(Clone, Copy, ValueEnum)]
+enum Emit {
+    /// The dataflow graph after the passes.
+    Ir,
+    /// The bytecode as text.
+    Asm,
+    /// Sizes: operations, instructions, registers, bytes.
+    Stats,
+}
+
+#[derive(Args)]
+struct Defines {
+    /// Gives a constant or a size a value.
+    #[arg(short = 'D', value_name = "NAME=VALUE")]
+    define: Vec<String>,
+    /// Prints messages as JSON, one object per line.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Build {
+    /// The program.
+    file: PathBuf,
+    /// Where the bytecode goes; by default beside the program.
+    #[arg(short, value_name = "OUT.mpcb")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    defines: Defines,
+    /// `exact` leaves out the passes that may change the last bits.
+    #[arg(short = 'O', value_name = "LEVEL", value_parser = ["exact", "full"], default_value = "full")]
+    level: String,
+    /// Prints this instead of writing bytecode.
+    #[arg(long, value_enum)]
+    emit: Option<Emit>,
+}
+
+#[derive(Args)]
+struct Check {
+    /// The programs.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    defines: Defines,
+}
+
+#[derive(Args)]
+struct Fmt {
+    /// The programs.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Changes nothing; fails if a file is not formatted.
+    #[arg(long)]
+    check: bool,
+    /// Prints messages as JSON, one object per line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why nothing was done; the text is for the user.
+enum Error {
+    /// Told in one line.
+    Plain(String),
+    /// Told already.
+    Told,
+}
+
+impl From<String> for Error {
+    fn from(text: String) -> Self {
+        Error::Plain(text)
+    }
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Build(args) => build(&args),
+        Command::Check(args) => check(&args),
+        Command::Fmt(args) => fmt(&args),
+        Command::Disasm { file } => disasm(&file),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if let Error::Plain(text) = error {
+                say(&format!("error: {text}\n"));
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Writes to stderr; a reader that went away is no reason to fail.
+fn say(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Writes to stdout.
+fn print(text: &str) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    let done = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    done.map_err(|e| Error::Plain(format!("cannot write to standard output: {e}")))
+}
+
+fn build(args: &Build) -> Result<(), Error> {
+    let options = options(&args.defines)?;
+    let (folder, name) = split(&args.file)?;
+    let level = if args.level == "exact" { Level::Exact } else { Level::Full };
+    let built = mpc_compiler::build(&name, &folder, &options, level);
+    let (program, compiled) = built.map_err(|failure| tell_failure(&failure, args.defines.json))?;
+    tell(&compiled.warnings, &compiled.sources, args.defines.json);
+    let bytes = program.encode();
+    match args.emit {
+        Some(Emit::Ir) => print(&mpc_compiler::ir::print::print(&compiled.module)),
+        Some(Emit::Asm) => print(&program.disassemble()),
+        Some(Emit::Stats) => print(&stats(&program, bytes.len())),
+        None => {
+            let output = args.output.clone().unwrap_or_else(|| args.file.with_extension("mpcb"));
+            write_atomically(&output, &bytes)
+        }
+    }
+}
+
+fn stats(program: &mpc_bytecode::Program, bytes: usize) -> String {
+    let registers: Vec<String> = program.registers.iter().map(u64::to_string).collect();
+    format!(
+        "bytes        {bytes}\ninstructions {}\nregisters    {}\nring bits    {}\nfield bits   {}\n",
+        program.code.len(),
+        registers.join(" "),
+        program.ring_bits,
+        program.field_bits
+    )
+}
+
+fn check(args: &Check) -> Result<(), Error> {
+    let options = options(&args.defines)?;
+    let mut result = Ok(());
+    for file in &args.files {
+        let (folder, name) = split(file)?;
+        match mpc_compiler::compile(&name, &folder, &options) {
+            Ok(compiled) => tell(&compiled.warnings, &compiled.sources, args.defines.json),
+            Err(failure) => result = Err(tell_failure(&failure, args.defines.json)),
+        }
+    }
+    result
+}
+
+fn fmt(args: &Fmt) -> Result<(), Error> {
+    let mut result = Ok(());
+    for file in &args.files {
+        let (folder, name) = split(file)?;
+        let bytes =
+            folder.load(&name).map_err(|e| format!("cannot read `{}`: {e}", file.display()))?;
+        match mpc_compiler::format::format(&name, bytes.clone()) {
+            Err(failure) => result = Err(tell_failure(&failure, args.json)),
+            Ok(text) if text.as_bytes() == bytes => {}
+            Ok(_) if args.check => {
+                say(&format!("error: {} is not formatted\n", file.display()));
+                result = Err(Error::Told);
+            }
+            Ok(text) => write_atomically(file, text.as_bytes())?,
+        }
+    }
+    result
+}
+
+fn disasm(file: &Path) -> Result<(), Error> {
+    let bytes =
+        std::fs::read(file).map_err(|e| format!("cannot read `{}`: {e}", file.display()))?;
+    let program =
+        mpc_bytecode::Program::load(&bytes).map_err(|e| format!("{}: {e}", file.display()))?;
+    print(&program.disassemble())
+}
+
+fn options(args: &Defines) -> Result<CompileOptions, Error> {
+    let mut options = CompileOptions::default();
+    for define in &args.define {
+        let (name, value) =
+            define.split_once('=').ok_or_else(|| format!("`-D {define}`: expected NAME=VALUE"))?;
+        if options.defines.insert(name.to_string(), value.to_string()).is_some() {
+            return Err(format!("`-D {name}` is given twice").into());
+        }
+    }
+    Ok(options)
+}
+
+/// The folder of a file and its name there.
+fn split(file: &Path) -> Result<(Folder, String), Error> {
+    let name = file
+        .file_name()
+        .and_then(|n| n.to_str())
+        .ok_or_else(|| format!("`{}` names no file", file.display()))?;
+    let root = match file.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    Ok((Folder { root, main: name.to_string() }, name.to_string()))
+}
+
+fn tell(messages: &[Diagnostic], sources: &SourceMap, json: bool) {
+    let colour = std::io::stderr().is_terminal();
+    for message in messages {
+        let text = if json {
+            render_json(message, sources)
+        } else {
+            render(message, sources, colour) + "\n"
+        };
+        say(&format!("{text}\n"));
+    }
+}
+
+fn tell_failure(failure: &Failure, json: bool) -> Error {
+    tell(&failure.diagnostics, &failure.sources, json);
+    let errors = failure.diagnostics.iter().filter(|d| d.is_error()).count();
+    if !json {
+        say(&format!("error: {errors} error{} found\n", if errors == 1 { "" } else { "s" }));
+    }
+    Error::Told
+}
+
+/// Reads files below one folder, links that lead outside refused.
+struct Folder {
+    root: PathBuf,
+    /// The file that the user named, which may be a link to anywhere.
+    main: String,
+}
+
+impl Loader for Folder {
+    fn load(&self, path: &str) -> Result<Vec<u8>, LoadError> {
+        let unreadable = |e: std::io::Error| match e.kind() {
+            std::io::ErrorKind::NotFound => LoadError::Missing,
+            _ => LoadError::Unreadable(e.to_string()),
+        };
+        let root = self.root.canonicalize().map_err(unreadable)?;
+        let file = root.join(path).canonicalize().map_err(unreadable)?;
+        if !file.starts_with(&root) && path != self.main {
+            return Err(LoadError::Unreadable(
+                "it is a link that leads outside the folder of the program".into(),
+            ));
+        }
+        // Looked at before it is opened: opening a pipe would wait for a writer.
+        let kind = std::fs::metadata(&file).map_err(unreadable)?;
+        if !kind.is_file() {
+            return Err(LoadError::Unreadable(
+                if kind.is_dir() { "it is a directory" } else { "it is no regular file" }.into(),
+            ));
+        }
+        let mut bytes = vec![];
+        let open = std::fs::File::open(&file).map_err(unreadable)?;
+        open.take(MAX_SOURCE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() > MAX_SOURCE_BYTES { Err(LoadError::TooLarge) } else { Ok(bytes) }
+    }
+}
+
+/// Writes a file so that it is there whole or not at all.
+fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let name = path.file_name().ok_or_else(|| format!("`{}` names no file", path.display()))?;
+    if path.is_dir() {
+        return Err(format!("cannot write `{}`: it is a directory", path.display()).into());
+    }
+    let mut temporary = name.to_os_string();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(temporary);
+    let written =
+        std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
+    written.map_err(|e| {
+        let _ = std::fs::remove_file(&temporary);
+        Error::Plain(format!("cannot write `{}`: {e}", path.display()))
+    })
+}

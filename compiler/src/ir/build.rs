@@ -607,6 +607,32 @@ impl Builder {
     }
 }
 
+/// A place in the building of an entry, to come back to.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    open: usize,
+    nodes: usize,
+    types: usize,
+    sites: u32,
+}
+
+/// Second attempts.
+impl Builder {
+    /// Where building stands. The innermost open block must still be open when it is rolled back.
+    pub fn mark(&self) -> Mark {
+        let nodes = self.open.last().map_or(0, |f| f.block.nodes.len());
+        Mark { open: self.open.len(), nodes, types: self.entry().types.len(), sites: self.sites }
+    }
+
+    /// Forgets all operations, values and blocks since the mark. Bounds promised meanwhile for older values stay.
+    pub fn rollback(&mut self, mark: Mark) {
+        self.open.truncate(mark.open);
+        self.top().block.nodes.truncate(mark.nodes);
+        self.entry_mut().types.truncate(mark.types);
+        self.sites = mark.sites;
+    }
+}
+
 /// Inner workings.
 impl Builder {
     fn entry(&self) -> &Entry {

@@ -1,0 +1,343 @@
+//! Sums, products, extremes over an axis or over all elements.
+//!
+//! What has no instruction is halved: neighbours are combined, log2 n times, so that the graph grows with the logarithm and the rounds
+//! do too. Neighbours keep their order; hence the first of equal extremes wins.
+
+use super::super::arith::OpAt;
+use super::super::call::Given;
+use super::super::value::{Tensor, Val};
+use super::super::{Diagnostic, Lower, Span};
+use super::Args;
+use crate::check::types::{DEFAULT_INT, Elem, Ty, Vis, join_vis};
+use crate::ir::{self, Dim, strides_of_shape};
+use crate::parse::ast::BinaryOp;
+
+/// The tensor with the axis to reduce at the end; without an axis, all elements in one.
+fn operand<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<(Tensor, Span)> {
+    let (t, span) = args.next_tensor(l)?;
+    let rank = t.ty.shape.len();
+    let axis = args.axis(l, rank)?;
+    args.done(l)?;
+    let t = match axis {
+        None => {
+            let n = ir::size_of_shape(&t.ty.shape);
+            l.reshaped(&t, &[n])
+        }
+        Some(axis) => l.transposed(&t, &moved(rank, axis)),
+    };
+    Some((t, span))
+}
+
+/// The order of axes with `axis` last.
+fn moved(rank: usize, axis: usize) -> Vec<usize> {
+    (0..rank).filter(|i| *i != axis).chain([axis]).collect()
+}
+
+fn numbers(l: &mut Lower<'_>, t: Tensor, span: Span) -> Option<Tensor> {
+    if t.ty.elem != Elem::Bool {
+        return Some(t);
+    }
+    match l.convert(Val::Tensor(t), Elem::Int(DEFAULT_INT), span)? {
+        Val::Tensor(t) => Some(t),
+        _ => None,
+    }
+}
+
+pub(super) fn sum<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+    let (t, span) = operand(l, args)?;
+    let t = numbers(l, t, span)?;
+    let v = l.b.sum(t.v);
+    let v = l.keep_promise(v, t.ty.elem);
+    let shape = t.ty.shape[..t.ty.shape.len() - 1].to_vec();
+    Some(Val::tensor(Ty { shape, ..t.ty }, v))
+}
+
+pub(super) fn cumsum<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+    let (t, span) = args.next_tensor(l)?;
+    let rank = t.ty.shape.len();
+    if rank == 0 {
+        return l.error("a single value has no running sum", span, "");
+    }
+    let axis = args.axis(l, rank)?.unwrap_or(0);
+    args.done(l)?;
+    let t = numbers(l, t, span)?;
+    let order = moved(rank, axis);
+    let mut back = vec![0; rank];
+    order.iter().enumerate().for_each(|(i, &o)| back[o] = i);
+    let t = l.transposed(&t, &order);
+    let v = l.b.cum_sum(t.v);
+    let v = l.keep_promise(v, t.ty.elem);
+    Some(Val::Tensor(l.transposed(&Tensor { v, ..t }, &back)))
+}
+
+impl Lower<'_> {
+    /// Every second element of the last axis, from `start`, `n` of them.
+    fn strided(&mut self, t: &Tensor, start: usize, n: usize, step: usize) -> Tensor {
+        let strides = strides_of_shape(&t.ty.shape);
+        let mut shape = t.ty.shape.clone();
+        let mut dims: Vec<Dim> =
+            shape.iter().zip(&strides).map(|(&size, &stride)| Dim { size, stride }).collect();
+        let last = dims.len() - 1;
+        dims[last] = Dim { size: n, stride: step as i64 };
+        shape[last] = n;
+        let v = self.b.view(t.v, start as i64, &dims);
+        Tensor { ty: Ty { shape, ..t.ty.clone() }, v }
+    }
+
+    /// Combines neighbours along the last axis until one is left, which goes away.
+    fn halve(
+        &mut self,
+        mut parts: Vec<Tensor>,
+        f: &mut dyn FnMut(&mut Self, &[Tensor], &[Tensor]) -> Option<Vec<Tensor>>,
+    ) -> Option<Vec<Tensor>> {
+        let mut n = *parts.first()?.ty.shape.last()?;
+        while n > 1 {
+            let half = n / 2;
+            let even: Vec<Tensor> = parts.iter().map(|p| self.strided(p, 0, half, 2)).collect();
+            let odd: Vec<Tensor> = parts.iter().map(|p| self.strided(p, 1, half, 2)).collect();
+            let mut next = f(self, &even, &odd)?;
+            if n % 2 == 1 {
+                for (new, old) in next.iter_mut().zip(&parts) {
+                    let rest = self.strided(old, n - 1, 1, 1);
+                    let axis = new.ty.shape.len() - 1;
+                    *new = self.concat_tensors(vec![new.clone(), rest], axis, Span::default())?;
+                }
+            }
+            parts = next;
+            n = half + n % 2;
+        }
+        Some(
+            parts
+                .into_iter()
+                .map(|p| {
+                    let shape = p.ty.shape[..p.ty.shape.len() - 1].to_vec();
+                    self.reshaped(&p, &shape)
+                })
+                .collect(),
+        )
+    }
+}
+
+fn halved<'a>(
+    l: &mut Lower<'a>,
+    args: &mut Args<'a>,
+    f: &mut dyn FnMut(&mut Lower<'a>, Tensor, Tensor) -> Option<Val>,
+) -> Option<Val> {
+    let (t, span) = operand(l, args)?;
+    if t.ty.shape.last() == Some(&0) {
+        return l.error("no elements", span, "this axis has size 0");
+    }
+    let mut out = vec![t];
+    out = halve_with(l, out, f)?;
+    out.pop().map(Val::Tensor)
+}
+
+fn halve_with<'a>(
+    l: &mut Lower<'a>,
+    parts: Vec<Tensor>,
+    f: &mut dyn FnMut(&mut Lower<'a>, Tensor, Tensor) -> Option<Val>,
+) -> Option<Vec<Tensor>> {
+    l.halve(parts, &mut |l, a, b| match f(l, a[0].clone(), b[0].clone())? {
+        Val::Tensor(t) => Some(vec![t]),
+        _ => None,
+    })
+}
+
+fn at(op: BinaryOp, span: Span) -> OpAt {
+    OpAt { op, all: span, left: span, right: span }
+}
+
+pub(super) fn prod<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+    let span = args.span;
+    halved(l, args, &mut |l, a, b| {
+        l.binary(at(BinaryOp::Mul, span), Val::Tensor(a), Val::Tensor(b))
+    })
+}
+
+pub(super) fn any<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+    let span = args.span;
+    halved(l, args, &mut |l, a, b| l.binary(at(BinaryOp::Or, span), Val::Tensor(a), Val::Tensor(b)))
+}
+
+pub(super) fn all<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+    let span = args.span;
+    halved(l, args, &mut |l, a, b| {
+        l.binary(at(BinaryOp::And, span), Val::Tensor(a), Val::Tensor(b))
+    })
+}
+
+/// The lesser or the greater of two, the first if they are equal.
+fn extreme(l: &mut Lower<'_>, greater: bool, a: Tensor, b: Tensor, span: Span) -> Option<Val> {
+    let replaced = replaces(l, greater, &a, &b, span)?;
+    l.choose(replaced, b, a, [span; 3], span)
+}
+
+/// Whether b takes the place of a: b < a, or a < b for the greater.
+fn replaces(
+    l: &mut Lower<'_>,
+    greater: bool,
+    a: &Tensor,
+    b: &Tensor,
+    span: Span,
+) -> Option<Tensor> {
+    let op = if greater { BinaryOp::Gt } else { BinaryOp::Lt };
+    match l.binary(at(op, span), Val::Tensor(b.clone()), Val::Tensor(a.clone()))? {
+        Val::Tensor(t) => Some(t),
+        _ => None,
+    }
+}
+
+fn extremes<'a>(l: &mut Lower<'a>, args: &mut Args<'a>, greater: bool) -> Option<Val> {
+    let span = args.span;
+    if args.positional.len() < 2
+        || args.named.iter().any(|g| g.name.is_some_and(|n| n.name == "axis"))
+    {
+        return halved(l, args, &mut |l, a, b| extreme(l, greater, a, b, span));
+    }
+    let given: Vec<Given> = args.rest();
+    args.done(l)?;
+    let mut items = given.into_iter();
+    let first = items.next()?;
+    let mut best = (first.val, first.span);
+    for g in items {
+        let val = match (&best.0, &g.val) {
+            (Val::Number(x), Val::Number(y)) => {
+                let keep = if greater { x.compare(*y).is_ge() } else { x.compare(*y).is_le() };
+                Val::Number(if keep { *x } else { *y })
+            }
+            _ => {
+                let op = OpAt { op: BinaryOp::Lt, all: span, left: best.1, right: g.span };
+                let (a, b) = l.pair(op, best.0, g.val)?;
+                extreme(l, greater, a, b, span)?
+            }
+        };
+        best = (val, g.span);
+    }
+    Some(best.0)
+}
+
+pub(super) fn min<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+    extremes(l, args, false)
+}
+
+pub(super) fn max<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+    extremes(l, args, true)
+}
+
+fn arg_extreme<'a>(l: &mut Lower<'a>, args: &mut Args<'a>, greater: bool) -> Option<Val> {
+    let span = args.span;
+    let (t, at) = operand(l, args)?;
+    let Some(&n) = t.ty.shape.last().filter(|n| **n > 0) else {
+        return l.error("no elements", at, "this axis has size 0");
+    };
+    let positions = l.b.range(0, 1, n);
+    let v = l.b.broadcast(positions, &t.ty.shape);
+    let positions = Tensor { ty: Ty::new(Elem::Int(DEFAULT_INT), Vis::Clear, &t.ty.shape), v };
+    let vis = t.ty.vis;
+    let mut out = l.halve(vec![t, positions], &mut |l, a, b| {
+        let replaced = replaces(l, greater, &a[0], &b[0], span)?;
+        let value = l.choose(replaced.clone(), b[0].clone(), a[0].clone(), [span; 3], span)?;
+        let place = l.choose(replaced, b[1].clone(), a[1].clone(), [span; 3], span)?;
+        match (value, place) {
+            (Val::Tensor(value), Val::Tensor(place)) => Some(vec![value, place]),
+            _ => None,
+        }
+    })?;
+    let place = out.pop()?;
+    l.to_vis(&place, join_vis(place.ty.vis, vis)).map(Val::Tensor)
+}
+
+pub(super) fn argmin<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+    arg_extreme(l, args, false)
+}
+
+pub(super) fn argmax<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+    arg_extreme(l, args, true)
+}
+
+pub(super) fn matmul<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+    let (a, a_span) = args.next(l)?;
+    let (b, b_span) = args.next(l)?;
+    args.done(l)?;
+    let op = OpAt { op: BinaryOp::Mul, all: args.span, left: a_span, right: b_span };
+    let (a, b) = l.pair(op, a, b)?;
+    // A vector is a row on the left and a column on the right, and that axis goes away again.
+    let (sa, sb) = (a.ty.shape.clone(), b.ty.shape.clone());
+    let rows = match sa[..] {
+        [k] => vec![1, k],
+        _ => sa.clone(),
+    };
+    let columns = match sb[..] {
+        [k] => vec![k, 1],
+        _ => sb.clone(),
+    };
+    let (&[m, k], &[k2, n]) = (&rows[..], &columns[..]) else {
+        let label = format!("{} times {}", Lower::shape_text(&sa), Lower::shape_text(&sb));
+        return l.error("`matmul` multiplies matrices and vectors", args.span, label);
+    };
+    if k != k2 {
+        let message = Diagnostic::error(
+            "these shapes do not fit together",
+            args.span,
+            format!("{} times {}", Lower::shape_text(&sa), Lower::shape_text(&sb)),
+        )
+        .expected(format!("{k} rows on the right"), k2.to_string());
+        let swapped = sb.len() == 2 && sb[1] == k;
+        return l.fail(if swapped {
+            message.help("`transpose(…)` exchanges rows and columns")
+        } else {
+            message
+        });
+    }
+    let (a, b) = (l.reshaped(&a, &rows), l.reshaped(&b, &columns));
+    let out = multiply_sum(l, op, a, b, &[m, n], |l, a, b| l.b.mat_mul(a, b))?;
+    let shape: Vec<usize> =
+        [(m, sa.len() == 2), (n, sb.len() == 2)].into_iter().filter(|p| p.1).map(|p| p.0).collect();
+    Some(Val::Tensor(l.reshaped(&out, &shape)))
+}
+
+pub(super) fn dot<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+    let (a, a_span) = args.next(l)?;
+    let (b, b_span) = args.next(l)?;
+    args.done(l)?;
+    let op = OpAt { op: BinaryOp::Mul, all: args.span, left: a_span, right: b_span };
+    let (a, b) = l.pair(op, a, b)?;
+    let Some(shape) =
+        crate::check::types::broadcast_shapes(&a.ty.shape, &b.ty.shape).filter(|s| !s.is_empty())
+    else {
+        let label =
+            format!("{} with {}", Lower::shape_text(&a.ty.shape), Lower::shape_text(&b.ty.shape));
+        return l.error("these shapes do not fit together", args.span, label);
+    };
+    let spread = |l: &mut Lower<'a>, t: Tensor| {
+        let v = l.b.broadcast(t.v, &shape);
+        Tensor { ty: Ty { shape: shape.clone(), ..t.ty }, v }
+    };
+    let (a, b) = (spread(l, a), spread(l, b));
+    let rows = shape[..shape.len() - 1].to_vec();
+    multiply_sum(l, op, a, b, &rows, |l, a, b| l.b.dot(a, b)).map(Val::Tensor)
+}
+
+/// A sum of products with one scaling back at its end.
+fn multiply_sum<'a>(
+    l: &mut Lower<'a>,
+    op: OpAt,
+    a: Tensor,
+    b: Tensor,
+    shape: &[usize],
+    f: impl FnOnce(&mut Lower<'a>, ir::Value, ir::Value) -> ir::Value,
+) -> Option<Tensor> {
+    let (a, b) = (numbers(l, a, op.left)?, numbers(l, b, op.right)?);
+    let elem = l.product_elem(op, &a, &b)?;
+    let scaled = matches!((a.ty.elem, b.ty.elem), (Elem::Fix(..), Elem::Fix(..)));
+    let vis = join_vis(a.ty.vis, b.ty.vis);
+    let meet = |l: &mut Lower<'a>, t: Tensor| match t.ty.vis {
+        Vis::Private(_) if vis == Vis::Secret => l.to_vis(&t, Vis::Secret),
+        _ => Some(t),
+    };
+    let (a, b) = (meet(l, a)?, meet(l, b)?);
+    l.at(op.all);
+    let v = f(l, a.v, b.v);
+    let v = if scaled { l.scale_back(v, elem, op.all) } else { l.keep_promise(v, elem) };
+    Some(Tensor { ty: Ty::new(elem, vis, shape), v })
+}
