@@ -36,6 +36,7 @@ macro_rules! for_each_protocol {
     ($callback:ident) => {
         $callback! {
             plain,
+            rep3_ring,
         }
     };
 }

@@ -234,7 +234,8 @@ impl Plane {
     }
 }
 
-fn copy_bits(from: &[u64], first: usize, len: usize, out: &mut [u64], at: usize) {
+/// Copies `len` bits from place `first` on to place `at` of `out`, whose bits there are 0.
+pub(crate) fn copy_bits(from: &[u64], first: usize, len: usize, out: &mut [u64], at: usize) {
     let mut done = 0;
     while done < len {
         let (source, target) = (first + done, at + done);

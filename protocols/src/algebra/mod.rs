@@ -1,3 +1,7 @@
 //! Rings, fields and the kernels over them.
 
+pub mod bits;
 pub mod clear;
+pub mod matrix;
+pub mod ring;
+pub mod simd;

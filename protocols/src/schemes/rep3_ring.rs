@@ -1,0 +1,630 @@
+//! Three-party replicated sharing over Z_2^k, semi-honest, honest majority.
+//!
+//! Sharing:  x = x_0 + x_1 + x_2 modulo 2^64 or 2^128; party i holds (x_i, x_{i+1}).
+//! Paper:    Araki, Furukawa, Lindell, Nof, Ohara 2016, eprint 2016/768, Section 2.
+//! Differs:  the paper's shares are (x_i, x_{i-1} - x); ours is the additive form of ABY3 (Mohassel and
+//!           Rindal 2018, eprint 2018/403), and so is the idea of converting addends.
+//! Security: any one party learns nothing; a malicious party may alter the result.
+//! Cost:     k-bit ring, bytes sent by the busiest party for one element: mul, open, from_bits 8 (16 for
+//!           k = 128); select 16; ltz of 64 bits 22.75 in 8 rounds; the rest in [`super::rep3`].
+
+use std::rc::Rc;
+
+use mpc_runtime::{Error, Label, Party, Result, Step};
+
+use super::over_binary::BinaryScheme;
+use super::rep3::convert::{Carried, cost};
+use super::rep3::{Form, PARTIES, Trio, both, costs, elements, now, plane, zip};
+use crate::algebra::matrix;
+use crate::algebra::ring::Word;
+use crate::algebra::simd;
+use crate::cost::{Call, Cost, Truncation, Verb};
+use crate::protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup};
+use crate::value::{Clear, ClearBits, Shares, Unit};
+
+/// What it promises.
+pub const INFO: Info = Info {
+    name: "rep3-ring",
+    parties: Parties::Exactly(PARTIES),
+    corrupted: "1",
+    security: Security::SemiHonest,
+    domain: "integers modulo 2^64 or 2^128",
+    assumptions: "AES-128 is a pseudo-random function",
+    truncation: "exact reveals nothing; probabilistic rounds up or down at random, in a way that \
+                 depends on shares of two parties (no ideal rounding); fast does too and is grossly \
+                 wrong with probability |x|/2^k for the unscaled x",
+    paper: "eprint 2016/768, 2018/403",
+};
+
+/// Makes one of the three parties, over the smallest ring that covers the program.
+///
+/// # Errors
+/// `Program` if the program needs more than 128 bits.
+pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>> {
+    match setup.ring_bits {
+        0..=64 => Ok(Rc::new(Rep3::<u64>::new(setup, me, seeds)?)),
+        65..=128 => Ok(Rc::new(Rep3::<u128>::new(setup, me, seeds)?)),
+        bits => Err(Error::Program(format!(
+            "rep3-ring computes modulo 2^64 or 2^128, the program needs {bits} bits; narrower types \
+             would help, or rep3-bin"
+        ))),
+    }
+}
+
+const MUL: Label = Label("rep3.mul");
+const DOT: Label = Label("rep3.dot");
+const MATMUL: Label = Label("rep3.matmul");
+const SHARE: Label = Label("rep3.share");
+const OPEN: Label = Label("rep3.open");
+
+struct Rep3<W> {
+    trio: Trio,
+    stat_sec: u32,
+    truncation: Truncation,
+    ring: std::marker::PhantomData<W>,
+}
+
+/// How a rounding shift is done.
+enum Shift<W> {
+    /// Nothing is left to do.
+    Nothing,
+    /// The result is 0, however the bits fall.
+    Zero,
+    /// Add the first, do the second, add the third.
+    Carried(W, Carried<W>, W),
+    /// In two steps, for numbers as wide as the ring.
+    InTwo,
+}
+
+impl<W: Word> Rep3<W> {
+    fn new(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rep3<W>> {
+        let trio = Trio::new(setup, me, seeds)?;
+        let Setup { stat_sec, truncation, .. } = *setup;
+        Ok(Rep3 { trio, stat_sec, truncation, ring: std::marker::PhantomData })
+    }
+
+    /// Applies `f` to every plane and, in it, to element `i` of the vector and of the clear one.
+    fn with_clear(
+        &self,
+        a: &Shares,
+        c: &Clear,
+        only: Option<usize>,
+        f: impl Fn(W, W) -> W,
+    ) -> Shares {
+        let known = c.values().expect("all parties know clear operands");
+        let changed = |i: usize| {
+            let x = elements::<W>(a.plane(i));
+            plane(Unit::Words(W::WORDS), a.len(), |out: &mut [W]| match known {
+                [one] => {
+                    let one = W::from_i128(*one);
+                    out.iter_mut().zip(x).for_each(|(o, &x)| *o = f(x, one));
+                }
+                all => {
+                    let each = out.iter_mut().zip(x).zip(all);
+                    each.for_each(|((o, &x), &c)| *o = f(x, W::from_i128(c)));
+                }
+            })
+        };
+        let part = |i: usize| match only {
+            Some(j) if self.trio.plane_of(j) != Some(i) => a.plane(i).clone(),
+            _ => changed(i),
+        };
+        Shares::new(vec![part(0), part(1)], a.depth.max(c.depth))
+    }
+
+    fn plus(&self, a: &Shares, c: W) -> Shares {
+        self.with_clear(a, &Clear::new(vec![0], a.depth), Some(0), |x, _| x.plus(c))
+    }
+
+    fn power(exponent: u32) -> W {
+        W::from_i128(1).left(exponent)
+    }
+
+    /// `floor(a / 2^shift)` of numbers of `bits` bits; the first and last summand make room for
+    /// negative numbers.
+    fn floor(bits: u32, shift: u32) -> Shift<W> {
+        let shift = shift.min(bits.max(1) - 1);
+        match shift {
+            0 => Shift::Nothing,
+            _ if bits >= W::BITS => Shift::InTwo,
+            _ => Shift::Carried(
+                Self::power(bits - 1),
+                Carried::shift(shift, true),
+                W::from_i128(0).minus(Self::power(bits - 1 - shift)),
+            ),
+        }
+    }
+
+    /// How [`Protocol::trunc`] goes.
+    fn nearest(&self, bits: u32, shift: u32) -> Shift<W> {
+        if shift == 0 {
+            return Shift::Nothing;
+        }
+        if shift >= bits {
+            return Shift::Zero;
+        }
+        let (before, after) = (Self::power(bits - 1), Self::power(bits - 1 - shift));
+        let one = W::from_i128(1);
+        match self.truncation {
+            // Without the carry the sum is the floor or 1 less, so 1 more is the floor or 1 more.
+            Truncation::Fast => Shift::Carried(W::zeroed(), Carried::hopeful(shift), one),
+            Truncation::Probabilistic if bits < W::BITS => {
+                Shift::Carried(before, Carried::shift(shift, false), one.minus(after))
+            }
+            Truncation::Exact if bits + 1 < W::BITS => Shift::Carried(
+                before.plus(Self::power(shift - 1)),
+                Carried::shift(shift, true),
+                W::zeroed().minus(after),
+            ),
+            _ => Shift::InTwo,
+        }
+    }
+
+    async fn shift(&self, step: &Step, a: &Shares, how: Shift<W>) -> Result<Option<Shares>> {
+        Ok(Some(match how {
+            Shift::Nothing => a.clone(),
+            Shift::Zero => self.trio.public(Form::numbers::<W>(a.len()), a.depth, |_: &mut [W]| ()),
+            Shift::Carried(before, what, after) => {
+                let z = self.plus(a, before);
+                let shifted = self.trio.carried(step, &z, what).await?;
+                self.plus(&shifted, after)
+            }
+            Shift::InTwo => return Ok(None),
+        }))
+    }
+
+    fn shift_cost(&self, n: usize, how: &Shift<W>) -> Option<Cost> {
+        match how {
+            Shift::Nothing | Shift::Zero => Some(Cost::local(PARTIES)),
+            Shift::Carried(_, what, _) => Some(what.cost(n)),
+            Shift::InTwo => None,
+        }
+    }
+
+    async fn floor_of(&self, step: &Step, a: &Shares, bits: u32, shift: u32) -> Result<Shares> {
+        match self.shift(step, a, Self::floor(bits, shift)).await? {
+            Some(shifted) => Ok(shifted),
+            None => self.floor_by_bits(step, a, shift).await,
+        }
+    }
+
+    /// For numbers as wide as the ring: all bits, of which the upper ones are put together again.
+    async fn floor_by_bits(&self, step: &Step, a: &Shares, shift: u32) -> Result<Shares> {
+        let kept = W::BITS - shift.min(W::BITS - 1);
+        let bits = self.trio.decompose::<W>(step, a, W::BITS, W::BITS).await?;
+        let (k, width) = (kept as usize, W::BITS as usize);
+        let upper = bits.pick(a.len() * k, |i| i / k * width + (width - k) + i % k);
+        self.compose(step, &upper, kept, true).await
+    }
+
+    fn floor_cost(&self, n: usize, bits: u32, shift: u32) -> Cost {
+        self.shift_cost(n, &Self::floor(bits, shift)).unwrap_or_else(|| {
+            let kept = W::BITS - shift.min(W::BITS - 1);
+            let composed = cost::from_bits::<W>(n * kept as usize);
+            cost::decompose::<W>(n, W::BITS, W::BITS).then(&composed)
+        })
+    }
+
+    async fn nearest_of(&self, step: &Step, a: &Shares, bits: u32, shift: u32) -> Result<Shares> {
+        match self.shift(step, a, self.nearest(bits, shift)).await? {
+            Some(shifted) => Ok(shifted),
+            // floor((t + 1) / 2) = t - floor(t / 2), with t = floor(x / 2^(shift - 1)): no sum grows.
+            None => {
+                let t = self.floor_of(step, a, bits, shift - 1).await?;
+                let half = self.floor_of(step, &t, bits - (shift - 1), 1).await?;
+                Ok(zip::<W>(&t, &half, W::minus))
+            }
+        }
+    }
+
+    fn nearest_cost(&self, n: usize, bits: u32, shift: u32) -> Cost {
+        self.shift_cost(n, &self.nearest(bits, shift)).unwrap_or_else(|| {
+            let first = self.floor_cost(n, bits, shift - 1);
+            first.then(&self.floor_cost(n, bits - (shift - 1), 1))
+        })
+    }
+
+    /// Whether reduction modulo `2^k` is to be done at all.
+    fn wraps(bits: u32, k: u32) -> bool {
+        k < bits && k < W::BITS
+    }
+
+    /// `a < b` at full width, from three signs: of a and b if they differ, of a - b if not.
+    async fn lt_wide(&self, step: &Step, a: &Shares, b: &Shares) -> Result<Shares> {
+        let n = a.len();
+        let difference = zip::<W>(a, b, W::minus);
+        let all = Shares::concat(&[a.clone(), b.clone(), difference]);
+        let signs = self.trio.ltz::<W>(step, &all, W::BITS).await?;
+        let [a, b, d] = [0, 1, 2].map(|i| signs.slice(i * n..(i + 1) * n));
+        let (differ, other) = (self.trio.xor(&a, &b), self.trio.xor(&a, &d));
+        self.trio.and_plus(step, &differ, &other, Some(&d)).await
+    }
+
+    /// Index j of every element, for each of `n` indices.
+    fn candidates(&self, a: &Shares, n: usize) -> Shares {
+        let index: Vec<i128> = (0..a.len() * n).map(|i| (i % n) as i128).collect();
+        let repeated = a.pick(a.len() * n, |i| i / n);
+        self.with_clear(&repeated, &Clear::new(index, a.depth), Some(0), W::minus)
+    }
+}
+
+/// Bits of the comparison of indices below `n` with numbers of `bits` bits.
+fn index_bits(n: usize, bits: u32) -> u32 {
+    (usize::BITS - n.leading_zeros()).max(bits) + 1
+}
+
+impl<W: Word> Protocol for Rep3<W> {
+    fn domain(&self) -> Domain {
+        Domain::Ring { bits: W::BITS }
+    }
+
+    fn stat_sec(&self) -> u32 {
+        self.stat_sec
+    }
+
+    fn truncation(&self) -> Truncation {
+        self.truncation
+    }
+
+    fn corrupted(&self, _: usize) -> usize {
+        1
+    }
+
+    fn cost(&self, call: &Call) -> Option<Cost> {
+        let Call { verb, len, bits } = *call;
+        let number = len * W::WORDS * 8;
+        Some(match verb {
+            Verb::Linear
+            | Verb::AddClear
+            | Verb::MulClear
+            | Verb::AsBits
+            | Verb::Sum { .. }
+            | Verb::MatMulClear { .. } => Cost::local(PARTIES),
+            Verb::LinearBits
+            | Verb::Xor
+            | Verb::And
+            | Verb::ShareBits { .. }
+            | Verb::OpenBits { .. }
+            | Verb::RandomBits => return self.trio.cost(call),
+            Verb::Mul | Verb::Dot { .. } | Verb::MatMul { .. } => costs::each(number),
+            Verb::Share { owner } => costs::input(owner, number),
+            Verb::Open { to: None } => costs::each(number),
+            Verb::Open { to: Some(to) } => costs::input((to + 2) % 3, number),
+            Verb::FromBits => cost::from_bits::<W>(len),
+            Verb::Select => cost::select::<W>(len),
+            Verb::Trunc { shift } => self.nearest_cost(len, bits, shift),
+            Verb::ShiftRight { shift } => self.floor_cost(len, bits, shift),
+            Verb::Wrap { k } if Self::wraps(bits, k) => Carried::<W>::modulo(k).cost(len),
+            Verb::Wrap { .. } => Cost::local(PARTIES),
+            Verb::Random if bits >= W::BITS => Cost::local(PARTIES),
+            Verb::Random => Carried::<W>::modulo(bits).cost(len),
+            Verb::Ltz => cost::ltz::<W>(len, bits),
+            Verb::Eqz | Verb::Eq => cost::eqz::<W>(len, bits),
+            Verb::Lt if bits < W::BITS => cost::ltz::<W>(len, bits + 1),
+            Verb::Lt => cost::ltz::<W>(3 * len, W::BITS).then(&costs::each(costs::packed(len, 1))),
+            Verb::OneHot { n } => cost::eqz::<W>(len, index_bits(n, bits)),
+            Verb::Decompose { k } => cost::decompose::<W>(len / k.max(1) as usize, k, bits),
+            Verb::Shuffle { .. } => costs::shuffle(number),
+            Verb::Permute { width } => {
+                let rows = len / width.max(1) * W::WORDS * 8;
+                costs::shuffle(number + rows).then(&costs::each(rows))
+            }
+            Verb::Compose { .. } | Verb::OpenWide | Verb::Mask => return None,
+        })
+    }
+
+    fn public<'a>(&'a self, _: &'a Step, x: &'a Clear) -> Fut<'a> {
+        let known = x.values().expect("all parties know clear operands");
+        now(self.trio.public(Form::numbers::<W>(x.len()), x.depth, |out: &mut [W]| {
+            out.iter_mut().zip(known).for_each(|(o, &c)| *o = W::from_i128(c));
+        }))
+    }
+
+    fn add<'a>(&'a self, _: &'a Step, a: &'a Shares, b: &'a Shares, _: u32) -> Fut<'a> {
+        now(zip::<W>(a, b, W::plus))
+    }
+
+    fn sub<'a>(&'a self, _: &'a Step, a: &'a Shares, b: &'a Shares, _: u32) -> Fut<'a> {
+        now(zip::<W>(a, b, W::minus))
+    }
+
+    fn add_clear<'a>(&'a self, _: &'a Step, a: &'a Shares, c: &'a Clear, _: u32) -> Fut<'a> {
+        now(self.with_clear(a, c, Some(0), W::plus))
+    }
+
+    fn mul_clear<'a>(&'a self, _: &'a Step, a: &'a Shares, c: &'a Clear, _: u32) -> Fut<'a> {
+        now(self.with_clear(a, c, None, W::times))
+    }
+
+    fn mul<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, _: u32) -> Fut<'a> {
+        Box::pin(async move {
+            let op = step.op(a.depth.max(b.depth));
+            self.trio.multiply::<W>(&op, MUL, Form::numbers::<W>(a.len()), (a, b), None).await
+        })
+    }
+
+    fn share<'a>(&'a self, step: &'a Step, owner: Party, x: &'a Clear, _: u32) -> Fut<'a> {
+        Box::pin(async move {
+            let op = step.op(x.depth);
+            let fill = |out: &mut [W]| {
+                let known = x.values().expect("the owner has its values");
+                out.iter_mut().zip(known).for_each(|(o, &c)| *o = W::from_i128(c));
+            };
+            self.trio.share(&op, SHARE, Form::numbers::<W>(x.len()), owner, fill).await
+        })
+    }
+
+    fn open<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        to: Option<Party>,
+        _: u32,
+    ) -> Fut<'a, Clear> {
+        Box::pin(async move {
+            let op = step.op(a.depth);
+            let form = Form::numbers::<W>(a.len());
+            let Some(third) = self.trio.missing(&op, OPEN, form, a, to).await? else {
+                return Ok(Clear::absent(a.len(), op.depth()));
+            };
+            let ([x, y], z) = (both::<W>(a), elements::<W>(&third));
+            let sum = |((&x, &y), &z): ((&W, &W), &W)| x.plus(y).plus(z).signed();
+            let values: Vec<i128> = x.iter().zip(y).zip(z).map(sum).collect();
+            Ok(Clear::new(values, op.depth()))
+        })
+    }
+
+    fn public_bits<'a>(&'a self, _: &'a Step, x: &'a ClearBits) -> Fut<'a> {
+        now(self.trio.public_bits(x))
+    }
+
+    fn xor<'a>(&'a self, _: &'a Step, a: &'a Shares, b: &'a Shares) -> Fut<'a> {
+        now(self.trio.xor(a, b))
+    }
+
+    fn xor_clear<'a>(&'a self, _: &'a Step, a: &'a Shares, c: &'a ClearBits) -> Fut<'a> {
+        now(self.trio.xor_clear(a, c))
+    }
+
+    fn and_clear<'a>(&'a self, _: &'a Step, a: &'a Shares, c: &'a ClearBits) -> Fut<'a> {
+        now(self.trio.and_clear(a, c))
+    }
+
+    fn and<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares) -> Fut<'a> {
+        self.trio.and(step, a, b)
+    }
+
+    fn share_bits<'a>(&'a self, step: &'a Step, owner: Party, x: &'a ClearBits) -> Fut<'a> {
+        self.trio.share_bits(step, owner, x)
+    }
+
+    fn open_bits<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        to: Option<Party>,
+    ) -> Fut<'a, ClearBits> {
+        self.trio.open_bits(step, a, to)
+    }
+
+    fn random_bits<'a>(&'a self, step: &'a Step, n: usize) -> Fut<'a> {
+        self.trio.random_bits(step, n)
+    }
+
+    fn from_bits<'a>(&'a self, step: &'a Step, a: &'a Shares) -> Fut<'a> {
+        Box::pin(self.trio.from_bits::<W>(step, a))
+    }
+
+    fn sum<'a>(&'a self, _: &'a Step, a: &'a Shares, inner: usize, _: u32) -> Fut<'a> {
+        let total = |i: usize| {
+            let x = elements::<W>(a.plane(i)).chunks_exact(inner);
+            plane(Unit::Words(W::WORDS), a.len() / inner, |out: &mut [W]| {
+                out.iter_mut().zip(x).for_each(|(o, row)| {
+                    *o = row.iter().fold(W::zeroed(), |s, &x| s.plus(x));
+                });
+            })
+        };
+        now(Shares::new(vec![total(0), total(1)], a.depth))
+    }
+
+    fn prefix<'a>(&'a self, _: &'a Step, a: &'a Shares, inner: usize, _: u32) -> Fut<'a> {
+        let running = |i: usize| {
+            plane(Unit::Words(W::WORDS), a.len(), |out: &mut [W]| {
+                out.copy_from_slice(elements(a.plane(i)));
+                for row in out.chunks_exact_mut(inner) {
+                    (1..row.len()).for_each(|j| row[j] = row[j].plus(row[j - 1]));
+                }
+            })
+        };
+        now(Shares::new(vec![running(0), running(1)], a.depth))
+    }
+
+    fn dot<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        b: &'a Shares,
+        inner: usize,
+        _: u32,
+    ) -> Fut<'a> {
+        Box::pin(async move {
+            let op = step.op(a.depth.max(b.depth));
+            let ([x0, x1], [y0, y1]) = (both::<W>(a), both::<W>(b));
+            let fill = |out: &mut [W]| {
+                for (i, sum) in out.iter_mut().enumerate() {
+                    let row = i * inner..(i + 1) * inner;
+                    simd::dot(sum, &x0[row.clone()], &y0[row.clone()]);
+                    simd::dot(sum, &x0[row.clone()], &y1[row.clone()]);
+                    simd::dot(sum, &x1[row.clone()], &y0[row]);
+                }
+            };
+            self.trio.sum_of(&op, DOT, Form::numbers::<W>(a.len() / inner), fill).await
+        })
+    }
+
+    fn matmul<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        b: &'a Shares,
+        size: (usize, usize, usize),
+        _: u32,
+    ) -> Fut<'a> {
+        Box::pin(async move {
+            let op = step.op(a.depth.max(b.depth));
+            let ([x0, x1], [y0, y1]) = (both::<W>(a), both::<W>(b));
+            let fill = |out: &mut [W]| {
+                // x_0·(y_0 + y_1) + x_1·y_0
+                let sum = plane(Unit::Words(W::WORDS), y0.len(), |sum: &mut [W]| {
+                    sum.iter_mut().zip(y0.iter().zip(y1)).for_each(|(s, (&y, &z))| *s = y.plus(z));
+                });
+                matrix::multiply_add(self.trio.pool(), out, x0, elements(&sum), size);
+                matrix::multiply_add(self.trio.pool(), out, x1, y0, size);
+            };
+            self.trio.sum_of(&op, MATMUL, Form::numbers::<W>(size.0 * size.2), fill).await
+        })
+    }
+
+    fn matmul_clear<'a>(
+        &'a self,
+        _: &'a Step,
+        a: &'a Shares,
+        b: &'a Clear,
+        size: (usize, usize, usize),
+        _: u32,
+    ) -> Fut<'a> {
+        let b_values = b.values().expect("all parties know clear operands");
+        let words: Vec<W> = b_values.iter().map(|&c| W::from_i128(c)).collect();
+        let product = |i: usize| {
+            plane(Unit::Words(W::WORDS), size.0 * size.2, |out: &mut [W]| {
+                matrix::multiply_add(self.trio.pool(), out, elements(a.plane(i)), &words, size);
+            })
+        };
+        now(Shares::new(vec![product(0), product(1)], a.depth.max(b.depth)))
+    }
+
+    fn select<'a>(
+        &'a self,
+        step: &'a Step,
+        cond: &'a Shares,
+        a: &'a Shares,
+        b: &'a Shares,
+        _: u32,
+    ) -> Fut<'a> {
+        Box::pin(self.trio.select::<W>(step, cond, a, b))
+    }
+
+    fn trunc<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, shift: u32) -> Fut<'a> {
+        Box::pin(self.nearest_of(step, a, bits, shift))
+    }
+
+    fn shift_right<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, shift: u32) -> Fut<'a> {
+        Box::pin(self.floor_of(step, a, bits, shift))
+    }
+
+    fn wrap<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, k: u32) -> Fut<'a> {
+        Box::pin(async move {
+            if !Self::wraps(bits, k) {
+                return Ok(a.clone());
+            }
+            let half = Self::power(k - 1);
+            let low = self.trio.carried(step, &self.plus(a, half), Carried::<W>::modulo(k)).await?;
+            Ok(self.plus(&low, W::zeroed().minus(half)))
+        })
+    }
+
+    fn random<'a>(&'a self, step: &'a Step, n: usize, bits: u32) -> Fut<'a> {
+        Box::pin(async move {
+            let uniform = self.trio.random(step, Form::numbers::<W>(n));
+            if bits >= W::BITS {
+                return Ok(uniform);
+            }
+            self.trio.carried(step, &uniform, Carried::<W>::modulo(bits)).await
+        })
+    }
+
+    fn ltz<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a> {
+        Box::pin(self.trio.ltz::<W>(step, a, bits))
+    }
+
+    fn eqz<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a> {
+        Box::pin(self.trio.eqz::<W>(step, a, bits))
+    }
+
+    fn lt<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
+        Box::pin(async move {
+            if bits >= W::BITS {
+                return self.lt_wide(step, a, b).await;
+            }
+            self.trio.ltz::<W>(step, &zip::<W>(a, b, W::minus), bits + 1).await
+        })
+    }
+
+    fn eq<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
+        // |a - b| < 2^bits: it is 0 if it is 0 modulo 2^bits.
+        Box::pin(async move { self.trio.eqz::<W>(step, &zip::<W>(a, b, W::minus), bits).await })
+    }
+
+    fn one_hot<'a>(&'a self, step: &'a Step, a: &'a Shares, n: usize, bits: u32) -> Fut<'a> {
+        Box::pin(async move {
+            self.trio.eqz::<W>(step, &self.candidates(a, n), index_bits(n, bits)).await
+        })
+    }
+
+    fn decompose<'a>(&'a self, step: &'a Step, a: &'a Shares, k: u32, bits: u32) -> Fut<'a> {
+        Box::pin(self.trio.decompose::<W>(step, a, k, bits))
+    }
+
+    fn as_bits<'a>(&'a self, _: &'a Step, a: &'a Shares) -> Fut<'a> {
+        now(self.trio.lowest::<W>(a))
+    }
+
+    fn shuffle<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        rows: usize,
+        width: usize,
+        _: u32,
+    ) -> Fut<'a> {
+        Box::pin(self.trio.shuffle_rows::<W>(step, a, Form::numbers::<W>(a.len()), rows, width))
+    }
+
+    fn permute<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        perm: &'a Shares,
+        width: usize,
+        _: u32,
+    ) -> Fut<'a> {
+        Box::pin(async move {
+            // Rows with their targets in a common random order: then the targets are no secret.
+            let (rows, wide) = (perm.len(), width + 1);
+            let joined = Shares::concat(&[a.clone(), perm.clone()]).pick(rows * wide, |i| {
+                match (i / wide, i % wide) {
+                    (row, column) if column == width => rows * width + row,
+                    (row, column) => row * width + column,
+                }
+            });
+            let form = Form::numbers::<W>(rows * wide);
+            let shuffled = self.trio.shuffle_rows::<W>(step, &joined, form, rows, wide).await?;
+            let targets = shuffled.pick(rows, |i| i * wide + width);
+            let targets = self.open(step, &targets, None, W::BITS).await?;
+            let to = permutation(targets.values().expect("opened to all"))?;
+            let content = shuffled.pick(rows * width, |i| i / width * wide + i % width);
+            Ok(content.scatter_rows(&to, width).at_depth(targets.depth))
+        })
+    }
+}
+
+/// The values as indices, each of which occurs once.
+fn permutation(values: &[i128]) -> Result<Vec<usize>> {
+    let mut seen = vec![false; values.len()];
+    let index = |&x: &i128| {
+        let place = usize::try_from(x).ok().filter(|&i| i < seen.len());
+        let fresh = place.filter(|&i| !std::mem::replace(&mut seen[i], true));
+        fresh.ok_or_else(|| Error::Program("permute: the secret vector is no permutation".into()))
+    };
+    values.iter().map(index).collect()
+}
