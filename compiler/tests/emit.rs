@@ -176,3 +176,20 @@ fn control_flow_hands_values_over() {
     });
     assert!(count(&p, "jumpz") == 2, "{}", p.disassemble());
 }
+
+#[test]
+fn the_checker_refuses_a_layout_that_loses_values() {
+    use mpc_compiler::emit::{allocate_check, layout, legalise, schedule};
+    let module = module(|b| {
+        let x = input(b, "x", DataType::Int(32), &[3]);
+        let y = input(b, "y", DataType::Int(32), &[3]);
+        let z = b.mul(x, y);
+        output(b, "z", DataType::Int(64), z);
+    });
+    let entry = legalise::legalise(&module).entries.remove(0);
+    let mut body = schedule::schedule(entry.body, &entry.types);
+    let mut layout = layout::layout(&mut body, &entry.types);
+    assert_eq!(allocate_check::check(&body, &entry.types, &layout), Ok(()));
+    layout.base.fill(0);
+    assert!(allocate_check::check(&body, &entry.types, &layout).is_err());
+}

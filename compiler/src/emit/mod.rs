@@ -5,10 +5,12 @@
 //! | rewrite | module | nodes that are instructions | [`legalise`] |
 //! | schedule | block | steps by communication depth, like ones merged | [`schedule`] |
 //! | layout | steps | registers by liveness | [`layout`] |
+//! | check, in debug builds | steps and registers | a proof that each read sees its value | [`allocate_check`] |
 //! | encode | steps and registers | instructions | [`encode`] |
 //!
 //! Loops stay loops: neither the time this takes nor the size of the code depends on sizes of tensors or numbers of iterations.
 
+pub mod allocate_check;
 pub mod bounds;
 pub mod encode;
 pub mod layout;
@@ -30,6 +32,11 @@ pub fn emit(module: &Module) -> Program {
         program.field_bits = program.field_bits.max(need.field);
         let mut body = schedule::schedule(entry.body, &entry.types);
         let layout = layout::layout(&mut body, &entry.types);
+        if cfg!(debug_assertions)
+            && let Err(why) = allocate_check::check(&body, &entry.types, &layout)
+        {
+            panic!("wrong layout: {why}");
+        }
         let start = program.code.len();
         let encoded = encode::encode(&body, &entry.types, &layout, &mut pool, start);
         program.code.extend(encoded.code);
