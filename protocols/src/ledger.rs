@@ -386,39 +386,111 @@ impl Protocol for Ledger {
     }
 
     fn trunc<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, shift: u32) -> Fut<'a> {
-        self.shares(step, a.depth, Verb::Trunc { shift }, a.len(), bits)
+        or_default!(
+            self,
+            step,
+            a.depth,
+            Verb::Trunc { shift },
+            a.len(),
+            bits,
+            blocks::truncate::nearest(self, step, a, bits, shift)
+        )
     }
 
     fn shift_right<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, shift: u32) -> Fut<'a> {
-        self.shares(step, a.depth, Verb::ShiftRight { shift }, a.len(), bits)
+        or_default!(
+            self,
+            step,
+            a.depth,
+            Verb::ShiftRight { shift },
+            a.len(),
+            bits,
+            blocks::truncate::floor(self, step, a, bits, shift)
+        )
     }
 
     fn wrap<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, k: u32) -> Fut<'a> {
-        self.shares(step, a.depth, Verb::Wrap { k }, a.len(), bits)
+        or_default!(
+            self,
+            step,
+            a.depth,
+            Verb::Wrap { k },
+            a.len(),
+            bits,
+            blocks::truncate::wrap(self, step, a, bits, k)
+        )
     }
 
     fn ltz<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a> {
-        self.shares(step, a.depth, Verb::Ltz, a.len(), bits)
+        or_default!(
+            self,
+            step,
+            a.depth,
+            Verb::Ltz,
+            a.len(),
+            bits,
+            blocks::compare::ltz(self, step, a, bits)
+        )
     }
 
     fn eqz<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a> {
-        self.shares(step, a.depth, Verb::Eqz, a.len(), bits)
+        or_default!(
+            self,
+            step,
+            a.depth,
+            Verb::Eqz,
+            a.len(),
+            bits,
+            blocks::compare::eqz(self, step, a, bits)
+        )
     }
 
     fn lt<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
-        self.shares(step, a.depth.max(b.depth), Verb::Lt, a.len(), bits)
+        or_default!(
+            self,
+            step,
+            a.depth.max(b.depth),
+            Verb::Lt,
+            a.len(),
+            bits,
+            blocks::compare::lt(self, step, a, b, bits)
+        )
     }
 
     fn eq<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
-        self.shares(step, a.depth.max(b.depth), Verb::Eq, a.len(), bits)
+        or_default!(
+            self,
+            step,
+            a.depth.max(b.depth),
+            Verb::Eq,
+            a.len(),
+            bits,
+            blocks::compare::eq(self, step, a, b, bits)
+        )
     }
 
     fn one_hot<'a>(&'a self, step: &'a Step, a: &'a Shares, n: usize, bits: u32) -> Fut<'a> {
-        self.shares(step, a.depth, Verb::OneHot { n }, a.len() * n, bits)
+        or_default!(
+            self,
+            step,
+            a.depth,
+            Verb::OneHot { n },
+            a.len() * n,
+            bits,
+            blocks::compare::one_hot(self, step, a, n, bits)
+        )
     }
 
     fn decompose<'a>(&'a self, step: &'a Step, a: &'a Shares, k: u32, bits: u32) -> Fut<'a> {
-        self.shares(step, a.depth, Verb::Decompose { k }, a.len() * k as usize, bits)
+        or_default!(
+            self,
+            step,
+            a.depth,
+            Verb::Decompose { k },
+            a.len() * k as usize,
+            bits,
+            blocks::convert::decompose(self, step, a, k, bits)
+        )
     }
 
     fn shuffle<'a>(
@@ -429,7 +501,15 @@ impl Protocol for Ledger {
         width: usize,
         bits: u32,
     ) -> Fut<'a> {
-        self.shares(step, a.depth, Verb::Shuffle { width }, rows * width, bits)
+        or_default!(
+            self,
+            step,
+            a.depth,
+            Verb::Shuffle { width },
+            rows * width,
+            bits,
+            blocks::shuffle::numbers(self, step, a, rows, width, bits)
+        )
     }
 
     fn permute<'a>(
@@ -440,6 +520,14 @@ impl Protocol for Ledger {
         width: usize,
         bits: u32,
     ) -> Fut<'a> {
-        self.shares(step, a.depth.max(perm.depth), Verb::Permute { width }, a.len(), bits)
+        or_default!(
+            self,
+            step,
+            a.depth.max(perm.depth),
+            Verb::Permute { width },
+            a.len(),
+            bits,
+            blocks::shuffle::permute(self, step, a, perm, width, bits)
+        )
     }
 }

@@ -342,13 +342,19 @@ pub trait Protocol: AsProtocol {
 
     /// `floor((a + 2^(shift-1)) / 2^shift)`, as exactly as [`Protocol::truncation`] says. `bits`
     /// bounds `a`.
-    fn trunc<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, shift: u32) -> Fut<'a>;
+    fn trunc<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, shift: u32) -> Fut<'a> {
+        Box::pin(blocks::truncate::nearest(self.as_protocol(), step, a, bits, shift))
+    }
 
     /// `floor(a / 2^shift)`, exactly. `bits` bounds `a`.
-    fn shift_right<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, shift: u32) -> Fut<'a>;
+    fn shift_right<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, shift: u32) -> Fut<'a> {
+        Box::pin(blocks::truncate::floor(self.as_protocol(), step, a, bits, shift))
+    }
 
     /// The value in `[-2^(k-1), 2^(k-1))` equal to `a` modulo `2^k`. `bits` bounds `a`.
-    fn wrap<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, k: u32) -> Fut<'a>;
+    fn wrap<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, k: u32) -> Fut<'a> {
+        Box::pin(blocks::truncate::wrap(self.as_protocol(), step, a, bits, k))
+    }
 
     /// Numbers uniform in `[0, 2^bits)`.
     fn random<'a>(&'a self, step: &'a Step, n: usize, bits: u32) -> Fut<'a> {
@@ -356,22 +362,34 @@ pub trait Protocol: AsProtocol {
     }
 
     /// `a < 0`. `bits` bounds `a`.
-    fn ltz<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a>;
+    fn ltz<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a> {
+        Box::pin(blocks::compare::ltz(self.as_protocol(), step, a, bits))
+    }
 
     /// `a = 0`. `bits` bounds `a`.
-    fn eqz<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a>;
+    fn eqz<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a> {
+        Box::pin(blocks::compare::eqz(self.as_protocol(), step, a, bits))
+    }
 
     /// `a < b`. `bits` bounds `a` and `b`.
-    fn lt<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a>;
+    fn lt<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
+        Box::pin(blocks::compare::lt(self.as_protocol(), step, a, b, bits))
+    }
 
     /// `a = b`. `bits` bounds `a` and `b`.
-    fn eq<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a>;
+    fn eq<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
+        Box::pin(blocks::compare::eq(self.as_protocol(), step, a, b, bits))
+    }
 
     /// Bit `j` of row `i` says whether `a[i] = j`, for `j < n`. `bits` bounds `a`.
-    fn one_hot<'a>(&'a self, step: &'a Step, a: &'a Shares, n: usize, bits: u32) -> Fut<'a>;
+    fn one_hot<'a>(&'a self, step: &'a Step, a: &'a Shares, n: usize, bits: u32) -> Fut<'a> {
+        Box::pin(blocks::compare::one_hot(self.as_protocol(), step, a, n, bits))
+    }
 
     /// The low `k` bits of two's complement, element by element. `bits` bounds `a`.
-    fn decompose<'a>(&'a self, step: &'a Step, a: &'a Shares, k: u32, bits: u32) -> Fut<'a>;
+    fn decompose<'a>(&'a self, step: &'a Step, a: &'a Shares, k: u32, bits: u32) -> Fut<'a> {
+        Box::pin(blocks::convert::decompose(self.as_protocol(), step, a, k, bits))
+    }
 
     /// `Σ_j 2^j·a[i·k + j]`, the top bit negative if `signed`.
     fn compose<'a>(&'a self, step: &'a Step, a: &'a Shares, k: u32, signed: bool) -> Fut<'a> {
@@ -409,7 +427,9 @@ pub trait Protocol: AsProtocol {
         rows: usize,
         width: usize,
         bits: u32,
-    ) -> Fut<'a>;
+    ) -> Fut<'a> {
+        Box::pin(blocks::shuffle::numbers(self.as_protocol(), step, a, rows, width, bits))
+    }
 
     /// Rows of `width`: row `i` of `a` goes to place `perm[i]`. `bits` bounds `a`.
     fn permute<'a>(
@@ -419,7 +439,9 @@ pub trait Protocol: AsProtocol {
         perm: &'a Shares,
         width: usize,
         bits: u32,
-    ) -> Fut<'a>;
+    ) -> Fut<'a> {
+        Box::pin(blocks::shuffle::permute(self.as_protocol(), step, a, perm, width, bits))
+    }
 }
 
 /// Makes the protocol object of party `me`.

@@ -5,3 +5,4 @@ pub mod clear;
 pub mod matrix;
 pub mod ring;
 pub mod simd;
+pub mod transpose;

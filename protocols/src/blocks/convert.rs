@@ -2,8 +2,11 @@
 
 use mpc_runtime::{Depth, Result, Step};
 
-use crate::Protocol;
-use crate::value::{Clear, Shares};
+use super::carry;
+use super::mask::{Low, constant, low, no_masks};
+use super::wires::{Wires, clear_rows};
+use crate::protocol::{Domain, Protocol};
+use crate::value::{Clear, ClearVec, Shares};
 
 /// `b + cond·(a - b)`.
 pub async fn select(
@@ -46,4 +49,68 @@ pub async fn random(p: &dyn Protocol, step: &Step, n: usize, bits: u32) -> Resul
 /// Numbers that are known to be 0 or 1 as bits.
 pub async fn as_bits(p: &dyn Protocol, step: &Step, a: &Shares) -> Result<Shares> {
     p.decompose(step, a, 1, 2).await
+}
+
+/// The low `k` bits of two's complement, element by element; `bits` bounds `a`. They are those of
+/// `c - r` for `c = (a + r) mod 2^m`, `m` the smaller of `k` and `bits`; a longer result repeats the sign.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn decompose(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    k: u32,
+    bits: u32,
+) -> Result<Shares> {
+    let width = k.min(bits);
+    let Low { c, r } = low(p, step, a, bits, width).await?;
+    let (g, e) = carry::borrow_inputs(p, step, &c, &r.bits).await?;
+    let rows = match p.domain() {
+        Domain::Ring { .. } => ring_bits(p, step, &g, &e).await?,
+        Domain::Prime { .. } => field_bits(p, step, &c, &r.bits, &g, &e).await?,
+        Domain::Binary { .. } => return no_masks(),
+    };
+    let top = width as usize - 1;
+    let extended: Vec<usize> = (0..k as usize).map(|j| j.min(top)).collect();
+    Ok(rows.pick(&extended).to_elements())
+}
+
+/// Bits of `c - r` where exclusive or is free: `c ⊕ r ⊕ borrow`.
+async fn ring_bits(p: &dyn Protocol, step: &Step, g: &Wires, e: &Wires) -> Result<Wires> {
+    let width = g.width();
+    // e = ¬(c ⊕ r).
+    let half = Wires::not(p, step, e).await?;
+    if width == 1 {
+        return Ok(half);
+    }
+    let below = width - 1;
+    let borrows = carry::prefix(p, step, &g.range(0, below), &e.range(0, below)).await?;
+    let upper = Wires::xor(p, step, &half.range(1, width), &borrows).await?;
+    Ok(Wires::stack(&[half.range(0, 1), upper]))
+}
+
+/// Bits of `c - r` where bits are numbers: `c_j - r_j - borrow_j + 2·borrow_(j+1)`, which is linear.
+async fn field_bits(
+    p: &dyn Protocol,
+    step: &Step,
+    c: &ClearVec<u128>,
+    r: &Wires,
+    g: &Wires,
+    e: &Wires,
+) -> Result<Wires> {
+    let (lanes, width) = (r.lanes(), r.width());
+    let out = carry::prefix(p, step, g, e).await?;
+    let into = Wires::stack(&[Wires::zeros(p, step, lanes).await?, out.range(0, width - 1)]);
+    let forks = [r.bits(), into.bits(), out.bits()];
+    let all = p.from_bits(step, &Shares::concat(&forks.map(Shares::clone))).await?;
+    let n = lanes * width;
+    let (r, into, out) = (all.slice(0..n), all.slice(n..2 * n), all.slice(2 * n..3 * n));
+    let twice = p.mul_clear(step, &out, &constant(2), 3).await?;
+    let rest = p.sub(step, &twice, &r, 3).await?;
+    let rest = p.sub(step, &rest, &into, 3).await?;
+    let c = clear_rows(c, width, |c: u128, j| c >> j & 1 == 1);
+    let c = c.map(n, |v| v.iter().map(|&b| i128::from(b)).collect());
+    let bits = p.add_clear(step, &rest, &c, 2).await?;
+    Ok(Wires::new(p.as_bits(step, &bits).await?, lanes, width))
 }

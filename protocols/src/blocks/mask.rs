@@ -7,14 +7,20 @@
 //! Source: Damgård, Fitzi, Kiltz, Nielsen, Toft 2006 and Catrina, de Hoogh 2010 (fields); edaBits:
 //! Escudero, Ghosh, Keller, Rachuri, Scholl 2020, eprint 2020/338.
 
-use mpc_runtime::{Error, Result, Step};
+use mpc_runtime::{Depth, Error, Result, Step};
 
+use super::wires::Wires;
 use crate::protocol::{Domain, Protocol};
-use crate::value::{ClearVec, Shares};
+use crate::value::{Clear, ClearVec, Shares};
 
 /// The low `bits` bits set.
 pub fn ones(bits: u32) -> u128 {
     if bits >= 128 { u128::MAX } else { (1 << bits) - 1 }
+}
+
+/// One public number for all elements.
+pub fn constant(x: i128) -> Clear {
+    Clear::new(vec![x], Depth::ZERO)
 }
 
 /// Numbers in `[0, 2^bits)`, to all, by the opening of numbers that fit 127 bits.
@@ -36,4 +42,206 @@ pub async fn open_wide(
     }
     let opened = p.open(step, a, None, bound).await?;
     Ok(opened.map(a.len(), |v| v.iter().map(|&x| [x as u128 & ones(bits), 0]).collect()))
+}
+
+/// Uniform numbers of some bits, with their bits.
+pub struct EdaBit {
+    /// The numbers, without sign.
+    pub number: Shares,
+    /// Their bits, as rows.
+    pub bits: Wires,
+}
+
+/// `n` uniform numbers of `width` bits, with their bits.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn edabit(p: &dyn Protocol, step: &Step, n: usize, width: u32) -> Result<EdaBit> {
+    let w = width as usize;
+    let bits = Wires::new(p.random_bits(step, n * w).await?, n, w);
+    let number = unsigned(p, step, &bits).await?;
+    Ok(EdaBit { number, bits })
+}
+
+/// Numbers without sign from rows.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn unsigned(p: &dyn Protocol, step: &Step, bits: &Wires) -> Result<Shares> {
+    match bits.width() {
+        0 => p.public(step, &Clear::new(vec![0; bits.lanes()], Depth::ZERO)).await,
+        width => p.compose(step, &bits.to_elements(), width as u32, false).await,
+    }
+}
+
+/// Bits of a ring, or an error: binary schemes do all of this by circuits.
+///
+/// # Errors
+/// The domain is neither ring nor field.
+pub fn no_masks<T>() -> Result<T> {
+    Err(Error::Program("masked opening is for rings and fields".into()))
+}
+
+/// `(x + r) mod 2^m`, opened in a ring of `ring` bits.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn open_low(
+    p: &dyn Protocol,
+    step: &Step,
+    x: &Shares,
+    r: &Shares,
+    ring: u32,
+    m: u32,
+) -> Result<ClearVec<u128>> {
+    let sum = p.add(step, x, r, ring).await?;
+    let spare = ring - m;
+    let top = if spare == 0 {
+        sum
+    } else {
+        let factor = constant(1_i128.wrapping_shl(spare));
+        p.mul_clear(step, &sum, &factor, ring).await?
+    };
+    let opened = p.open(step, &top, None, ring).await?;
+    Ok(opened.map(x.len(), |v| v.iter().map(|&c| (c as u128 & ones(ring)) >> spare).collect()))
+}
+
+/// `x + r` as an integer, `x` in `[0, 2^bits)`, `r` = `low` + 2^m·`high`; opened in a prime field.
+pub struct Opened {
+    /// `x + r`.
+    pub sum: ClearVec<[u128; 2]>,
+    /// Upper part of `r`.
+    pub high: Shares,
+    /// Bits of the sum.
+    pub bits: u32,
+}
+
+/// Opens `x + low + 2^m·high` for a random `high` that, with `low` of `m` uniform bits, hides `x` in
+/// `[0, 2^bits)`. `prep` is where `high` is made.
+///
+/// # Errors
+/// The field is too small for numbers of that many bits.
+pub async fn open_integer(
+    p: &dyn Protocol,
+    step: &Step,
+    prep: &Step,
+    x: &Shares,
+    low: &Shares,
+    bits: u32,
+    m: u32,
+) -> Result<Opened> {
+    let dealers = p.corrupted(step.parties()) as u32 + 1;
+    let total = bits + p.stat_sec() + 1 + dealers.next_power_of_two().ilog2();
+    if let Domain::Prime { bits: field } = p.domain()
+        && field < total
+    {
+        return Err(Error::Program(format!(
+            "numbers of {bits} bits need a field of {total} bits, the session has {field}"
+        )));
+    }
+    let high = p.mask(prep, x.len(), bits - m + p.stat_sec()).await?;
+    let shifted = scale(p, step, &high, m, total).await?;
+    let r = p.add(step, &shifted, low, total).await?;
+    let sum = p.add(step, x, &r, total).await?;
+    Ok(Opened { sum: p.open_wide(step, &sum, total).await?, high, bits: total })
+}
+
+/// `x·2^m`, also where `2^m` does not fit a clear number.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn scale(p: &dyn Protocol, step: &Step, x: &Shares, m: u32, bits: u32) -> Result<Shares> {
+    let (mut x, mut left) = (x.clone(), m);
+    while left > 0 {
+        let now = left.min(120);
+        x = p.mul_clear(step, &x, &constant(1 << now), bits).await?;
+        left -= now;
+    }
+    Ok(x)
+}
+
+/// The low `m` bits of `x` hidden: `c = (x + r) mod 2^m`, `r` of `m` known random bits.
+pub struct Low {
+    /// The sum, opened.
+    pub c: ClearVec<u128>,
+    /// The mask.
+    pub r: EdaBit,
+}
+
+/// Hides and opens the low `m` bits of `x`; `bits` bounds `x`.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn low(p: &dyn Protocol, step: &Step, x: &Shares, bits: u32, m: u32) -> Result<Low> {
+    let prep = step.preprocessing();
+    let r = edabit(p, &prep, x.len(), m).await?;
+    let c = match p.domain() {
+        Domain::Ring { bits: ring } => open_low(p, step, x, &r.number, ring, m).await?,
+        Domain::Prime { .. } => {
+            let lifted = raise(p, step, x, 1 << (bits - 1), bits).await?;
+            let opened = open_integer(p, step, &prep, &lifted, &r.number, bits, m).await?;
+            let down = if m == bits { 1 << (bits - 1) } else { 0_u128 };
+            let reduce = |s: &[u128; 2]| s[0].wrapping_sub(down) & ones(m);
+            opened.sum.map(x.len(), |v| v.iter().map(reduce).collect())
+        }
+        Domain::Binary { .. } => return no_masks(),
+    };
+    Ok(Low { c, r })
+}
+
+/// `x + lift`, bounded by `bits + 1`.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn raise(
+    p: &dyn Protocol,
+    step: &Step,
+    x: &Shares,
+    lift: u128,
+    bits: u32,
+) -> Result<Shares> {
+    if let Ok(lift) = i128::try_from(lift) {
+        return p.add_clear(step, x, &constant(lift), bits + 1).await;
+    }
+    // 2^127 does not fit a clear number: add it in two parts.
+    let (part, rest) = (lift / 2, lift - lift / 2);
+    let once = p.add_clear(step, x, &constant(part as i128), bits + 1).await?;
+    p.add_clear(step, &once, &constant(rest as i128), bits + 1).await
+}
+
+/// Places of the lower part of a public number that does not fit a clear one.
+const PART_BITS: u32 = 120;
+
+/// `v - minus` as shares, `v` of `bits` bits. Numbers of at most 128 bits may be meant modulo the ring.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn public_wide(
+    p: &dyn Protocol,
+    step: &Step,
+    v: &ClearVec<[u128; 2]>,
+    minus: u128,
+    bits: u32,
+) -> Result<Shares> {
+    let ring = matches!(p.domain(), Domain::Ring { .. });
+    if ring || bits <= PART_BITS + 6 {
+        let fits = v.map(v.len(), |v| v.iter().map(|v| v[0].wrapping_sub(minus) as i128).collect());
+        return p.public(step, &fits).await;
+    }
+    let low = |v: &[u128; 2]| ((v[0] & ones(PART_BITS)) as i128) - minus as i128;
+    let high = |v: &[u128; 2]| shift_wide(*v, PART_BITS)[0] as i128;
+    let low = p.public(step, &v.map(v.len(), |v| v.iter().map(low).collect())).await?;
+    let high = p.public(step, &v.map(v.len(), |v| v.iter().map(high).collect())).await?;
+    let high = scale(p, step, &high, PART_BITS, bits).await?;
+    p.add(step, &high, &low, bits).await
+}
+
+/// `floor(v / 2^m)`.
+pub fn shift_wide(v: [u128; 2], m: u32) -> [u128; 2] {
+    match m {
+        0 => v,
+        1..=127 => [v[0] >> m | v[1] << (128 - m), v[1] >> m],
+        128..=255 => [v[1] >> (m - 128), 0],
+        _ => [0, 0],
+    }
 }

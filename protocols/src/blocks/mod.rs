@@ -2,6 +2,13 @@
 //!
 //! Blocks see a protocol only through its trait, so they are compiled once and right for all.
 
+pub mod carry;
+pub mod circuits;
+pub mod compare;
 pub mod convert;
 pub mod linear;
 pub mod mask;
+pub mod network;
+pub mod shuffle;
+pub mod truncate;
+pub mod wires;

@@ -10,11 +10,19 @@
 //! Exact:    a shift is a rewiring, so every truncation is exact in every mode.
 //! Cost:     what the circuit costs when it is run on a ledger of the scheme's own declarations.
 
-use mpc_runtime::{Party, Step};
+use std::cell::Cell;
+use std::rc::{Rc, Weak};
 
-use crate::cost::{Call, Cost};
-use crate::protocol::Fut;
-use crate::value::{ClearBits, Shares, Unit};
+use mpc_runtime::transport::Frame;
+use mpc_runtime::{Depth, Error, Executor, Header, Party, Phase, Result, Step, Transport};
+
+use crate::algebra::{clear, transpose};
+use crate::blocks::wires::{Wires, clear_rows};
+use crate::blocks::{circuits, shuffle};
+use crate::cost::{Call, Cost, Truncation, Verb};
+use crate::ledger::Ledger;
+use crate::protocol::{Domain, Fut, Protocol, Setup};
+use crate::value::{Clear, ClearBits, Plane, Shares, Unit};
 
 /// Verbs on shared bits: all that a binary scheme has to say.
 ///
@@ -80,5 +88,586 @@ pub trait BinaryScheme {
         _width: usize,
     ) -> Option<Fut<'a>> {
         None
+    }
+}
+
+/// How numbers lie in the planes of a scheme, and how they become rows and numbers again.
+#[derive(Clone, Copy)]
+struct Layout {
+    /// Bits of a number.
+    width: usize,
+}
+
+impl Layout {
+    /// What a number is in a plane whose bits are `unit`.
+    fn number(self, unit: Unit) -> Unit {
+        match unit {
+            Unit::Bit => Unit::Words(self.width / 64),
+            Unit::Words(w) => Unit::Words(w * self.width),
+        }
+    }
+
+    /// The low `width` bits of numbers as rows.
+    fn rows(self, scheme: &dyn BinaryScheme, a: &Shares, width: usize) -> Wires {
+        let lanes = a.len();
+        let plane = |(i, plane): (usize, &Plane)| match scheme.unit(i) {
+            Unit::Bit => Plane::build(Unit::Bit, lanes * width, |out| {
+                transpose::to_rows(plane.words(), self.width / 64, lanes, width, out);
+            }),
+            unit => plane
+                .reinterpret(unit, lanes * self.width)
+                .pick(lanes * width, |at| at % lanes * self.width + at / lanes),
+        };
+        Wires::new(remade(a, lanes * width, plane), lanes, width)
+    }
+
+    /// Numbers from rows; the last row is the sign of all bits above.
+    fn numbers(self, scheme: &dyn BinaryScheme, rows: &Wires) -> Shares {
+        let (lanes, top) = (rows.lanes(), rows.width() - 1);
+        let plane = |(i, plane): (usize, &Plane)| {
+            let unit = self.number(scheme.unit(i));
+            match scheme.unit(i) {
+                Unit::Bit => Plane::build(unit, lanes, |out| {
+                    let from = |j: usize| j.min(top);
+                    transpose::from_rows(plane.words(), self.width / 64, lanes, from, out);
+                }),
+                Unit::Words(_) => plane
+                    .pick(lanes * self.width, |at| {
+                        (at % self.width).min(top) * lanes + at / self.width
+                    })
+                    .reinterpret(unit, lanes),
+            }
+        };
+        remade(rows.bits(), lanes, plane)
+    }
+}
+
+/// A vector of `len` elements with every plane replaced.
+fn remade<'a>(a: &'a Shares, len: usize, plane: impl FnMut((usize, &'a Plane)) -> Plane) -> Shares {
+    if a.planes().is_empty() {
+        return Shares::phantom(len, a.depth);
+    }
+    Shares::new(a.planes().iter().enumerate().map(plane).collect(), a.depth)
+}
+
+/// A protocol for numbers made of a binary scheme.
+pub struct OverBinary {
+    scheme: Rc<dyn BinaryScheme>,
+    layout: Layout,
+    stat_sec: u32,
+    truncation: Truncation,
+    me: Weak<OverBinary>,
+}
+
+impl OverBinary {
+    /// Numbers as wide as the setup asks.
+    ///
+    /// # Errors
+    /// Numbers above 128 bits.
+    pub fn build(scheme: Rc<dyn BinaryScheme>, setup: &Setup) -> Result<Rc<dyn Protocol>> {
+        let width = match setup.field_bits {
+            0..=64 => 64,
+            65..=128 => 128,
+            bits => {
+                let text = format!("numbers of {bits} bits; circuits go up to 128");
+                return Err(Error::Program(text));
+            }
+        };
+        Ok(Rc::new_cyclic(|me| OverBinary {
+            scheme,
+            layout: Layout { width },
+            stat_sec: setup.stat_sec,
+            truncation: setup.truncation,
+            me: me.clone(),
+        }))
+    }
+
+    /// Rows of the operand, `bits` of them.
+    fn rows(&self, a: &Shares, bits: u32) -> Wires {
+        let width = usize::try_from(bits).expect("bounds are small").min(self.layout.width);
+        self.layout.rows(&*self.scheme, a, width)
+    }
+
+    /// Rows of two operands; what follows waits for both.
+    fn two(&self, a: &Shares, b: &Shares, bits: u32) -> (Wires, Wires) {
+        let depth = a.depth.max(b.depth);
+        let ready = |x: &Shares| self.rows(&x.clone().at_depth(depth), bits);
+        (ready(a), ready(b))
+    }
+
+    fn numbers(&self, rows: &Wires) -> Shares {
+        self.layout.numbers(&*self.scheme, rows)
+    }
+
+    /// Clear numbers as rows.
+    fn clear_rows(&self, c: &Clear, width: usize) -> ClearBits {
+        clear_rows(c, width, |x: i128, j| x >> j & 1 == 1)
+    }
+
+    /// A row of zeros on top, so that the number is not negative.
+    async fn unsigned(&self, p: &dyn Protocol, step: &Step, rows: Wires) -> Result<Wires> {
+        if rows.width() >= self.layout.width {
+            return Ok(rows);
+        }
+        let zeros = Wires::zeros(p, step, rows.lanes()).await?;
+        Ok(Wires::stack(&[rows, zeros]))
+    }
+
+    /// The circuit of a verb on phantoms, with a ledger in place of the scheme.
+    fn circuit_cost(&self, call: &Call) -> Option<Cost> {
+        let parties = self.scheme.parties();
+        let ledger = Ledger::new(self.me.upgrade()?, parties);
+        let mut executor = Executor::new(Box::new(Silent { parties }));
+        let step = executor.step(0, 0, Depth::ZERO);
+        let result = Rc::new(Cell::new(None));
+        let (me, call, out) = (self.me.upgrade()?, *call, result.clone());
+        let ledger = Rc::new(ledger);
+        let counted = ledger.clone();
+        executor.spawn(0, 0, async move {
+            out.set(me.run(&*ledger, &step, &call).await?);
+            Ok(())
+        });
+        executor.run_ready().expect("nobody fails on phantoms");
+        let depth = result.take()?;
+        let account = counted.account();
+        let sent = |party| account.sent.get(&(Phase::Online, party)).copied().unwrap_or_default();
+        Some(Cost { rounds: depth.total, sent: (0..parties).map(sent).collect() })
+    }
+
+    /// Runs the circuit of a call on phantoms; `None` for verbs left to the default.
+    async fn run(&self, p: &dyn Protocol, step: &Step, call: &Call) -> Result<Option<Depth>> {
+        let Call { verb, len, bits } = *call;
+        let of = |n: usize| Shares::phantom(n, Depth::ZERO);
+        let clear = |n: usize| Clear::absent(n, Depth::ZERO);
+        let x = of(len);
+        let result = match verb {
+            Verb::Linear => self.added(p, step, &x, &x, bits, false).await?,
+            Verb::AddClear => self.added_clear(p, step, &x, &clear(len), bits).await?,
+            Verb::MulClear => self.scaled(p, step, &x, &clear(len), bits).await?,
+            Verb::Mul => self.dotted(p, step, &x, &x, 1, bits).await?,
+            Verb::Dot { inner } => {
+                let factors = of(len * inner);
+                self.dotted(p, step, &factors, &factors, inner, bits).await?
+            }
+            Verb::Sum { inner, prefix: false } => {
+                self.summed(p, step, &of(len * inner), inner, bits).await?
+            }
+            Verb::Select => self.selected(p, step, &x, &x, &x, bits).await?,
+            Verb::Trunc { shift } => self.rounded(p, step, &x, bits, shift).await?,
+            Verb::Eqz => circuits::is_zero(p, step, &self.rows(&x, bits)).await?,
+            Verb::Lt => {
+                let rows = self.rows(&x, bits);
+                circuits::less_than(p, step, &rows, &rows).await?
+            }
+            Verb::Eq => self.equal(p, step, &x, &x, bits).await?,
+            _ => return Ok(None),
+        };
+        Ok(Some(result.depth))
+    }
+
+    async fn added(
+        &self,
+        p: &dyn Protocol,
+        step: &Step,
+        a: &Shares,
+        b: &Shares,
+        bits: u32,
+        minus: bool,
+    ) -> Result<Shares> {
+        let (x, y) = self.two(a, b, bits);
+        let sum = if minus {
+            circuits::sub(p, step, &x, &y).await?
+        } else {
+            circuits::add(p, step, &x, &y, false).await?
+        };
+        Ok(self.numbers(&sum))
+    }
+
+    async fn added_clear(
+        &self,
+        p: &dyn Protocol,
+        step: &Step,
+        a: &Shares,
+        c: &Clear,
+        bits: u32,
+    ) -> Result<Shares> {
+        let x = self.rows(&a.clone().at_depth(c.depth), bits);
+        let c = self.clear_rows(&c.broadcast(a.len()), x.width());
+        Ok(self.numbers(&circuits::add_clear(p, step, &x, &c).await?))
+    }
+
+    async fn scaled(
+        &self,
+        p: &dyn Protocol,
+        step: &Step,
+        a: &Shares,
+        c: &Clear,
+        bits: u32,
+    ) -> Result<Shares> {
+        let x = self.rows(&a.clone().at_depth(c.depth), bits);
+        let c = self.clear_rows(&c.broadcast(a.len()), x.width());
+        Ok(self.numbers(&circuits::dot_clear(p, step, &x, &c, 1).await?))
+    }
+
+    async fn dotted(
+        &self,
+        p: &dyn Protocol,
+        step: &Step,
+        a: &Shares,
+        b: &Shares,
+        inner: usize,
+        bits: u32,
+    ) -> Result<Shares> {
+        let (a, b) = (by_part(a, inner), by_part(b, inner));
+        let (x, y) = self.two(&a, &b, bits);
+        Ok(self.numbers(&circuits::dot(p, step, &x, &y, inner).await?))
+    }
+
+    async fn summed(
+        &self,
+        p: &dyn Protocol,
+        step: &Step,
+        a: &Shares,
+        inner: usize,
+        bits: u32,
+    ) -> Result<Shares> {
+        let x = self.rows(&by_part(a, inner), bits);
+        Ok(self.numbers(&circuits::sum(p, step, &x, inner).await?))
+    }
+
+    async fn selected(
+        &self,
+        p: &dyn Protocol,
+        step: &Step,
+        cond: &Shares,
+        a: &Shares,
+        b: &Shares,
+        bits: u32,
+    ) -> Result<Shares> {
+        let depth = cond.depth.max(a.depth).max(b.depth);
+        let (x, y) = self.two(&a.clone().at_depth(depth), b, bits);
+        let difference = Wires::xor(p, step, &x, &y).await?;
+        let cond = Wires::row_of(cond.clone().at_depth(depth)).pick(&vec![0; x.width()]);
+        let chosen = Wires::and(p, step, &cond, &difference).await?;
+        Ok(self.numbers(&Wires::xor(p, step, &chosen, &y).await?))
+    }
+
+    /// `floor((a + 2^(shift-1)) / 2^shift)` is the shifted number plus the highest bit shifted out.
+    async fn rounded(
+        &self,
+        p: &dyn Protocol,
+        step: &Step,
+        a: &Shares,
+        bits: u32,
+        shift: u32,
+    ) -> Result<Shares> {
+        let x = self.rows(a, bits);
+        let top = x.width() - 1;
+        if shift == 0 {
+            return Ok(a.clone());
+        }
+        let shift = usize::try_from(shift).expect("shifts are small");
+        // Sign rows on top: one so that rounding up cannot overflow, the rest where all is shifted out.
+        let rows: Vec<usize> = (shift - 1..(top + 2).max(shift + 1)).map(|j| j.min(top)).collect();
+        let kept = x.pick(&rows);
+        let shifted = kept.range(1, kept.width());
+        let rounded = circuits::add_bit(p, step, &shifted, &kept.row(0)).await?;
+        Ok(self.numbers(&rounded))
+    }
+
+    async fn equal(
+        &self,
+        p: &dyn Protocol,
+        step: &Step,
+        a: &Shares,
+        b: &Shares,
+        bits: u32,
+    ) -> Result<Shares> {
+        let (x, y) = self.two(a, b, bits);
+        let difference = Wires::xor(p, step, &x, &y).await?;
+        circuits::is_zero(p, step, &difference).await
+    }
+}
+
+/// Elements `i·inner + j` at place `j·rows + i`: parts of different sums side by side.
+fn by_part(a: &Shares, inner: usize) -> Shares {
+    if inner == 1 {
+        return a.clone();
+    }
+    let rows = a.len() / inner;
+    a.pick(a.len(), |at| at % rows * inner + at / rows)
+}
+
+fn now<'a, T: 'a>(value: T) -> Fut<'a, T> {
+    Box::pin(std::future::ready(Ok(value)))
+}
+
+impl Protocol for OverBinary {
+    fn domain(&self) -> Domain {
+        Domain::Binary { width: self.layout.width as u32 }
+    }
+
+    fn stat_sec(&self) -> u32 {
+        self.stat_sec
+    }
+
+    fn truncation(&self) -> Truncation {
+        self.truncation
+    }
+
+    fn corrupted(&self, _: usize) -> usize {
+        self.scheme.corrupted()
+    }
+
+    fn cost(&self, call: &Call) -> Option<Cost> {
+        let local = || Some(Cost::local(self.scheme.parties()));
+        let bits_each = |verb| {
+            let width = (call.bits as usize).min(self.layout.width);
+            self.scheme.cost(&Call { verb, len: call.len * width, bits: 1 })
+        };
+        match call.verb {
+            Verb::Xor | Verb::LinearBits | Verb::FromBits | Verb::AsBits => local(),
+            Verb::ShiftRight { .. } | Verb::Wrap { .. } | Verb::Ltz => local(),
+            Verb::Decompose { .. } | Verb::Compose { .. } => local(),
+            Verb::And | Verb::ShareBits { .. } | Verb::OpenBits { .. } | Verb::RandomBits => {
+                self.scheme.cost(call)
+            }
+            Verb::Share { owner } => bits_each(Verb::ShareBits { owner }),
+            Verb::Open { to } => bits_each(Verb::OpenBits { to }),
+            Verb::Shuffle { width } => {
+                let bits = (call.bits as usize).min(self.layout.width);
+                let verb = Verb::Shuffle { width: width * bits };
+                self.scheme.cost(&Call { verb, len: call.len * bits, bits: 1 })
+            }
+            _ => self.circuit_cost(call),
+        }
+    }
+
+    fn public<'a>(&'a self, _: &'a Step, x: &'a Clear) -> Fut<'a> {
+        let width = self.layout.width;
+        let rows = self.scheme.public_bits(&self.clear_rows(x, width));
+        now(self.numbers(&Wires::new(rows, x.len(), width)))
+    }
+
+    fn add<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
+        Box::pin(self.added(self, step, a, b, bits, false))
+    }
+
+    fn sub<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
+        Box::pin(self.added(self, step, a, b, bits, true))
+    }
+
+    fn add_clear<'a>(&'a self, step: &'a Step, a: &'a Shares, c: &'a Clear, bits: u32) -> Fut<'a> {
+        Box::pin(self.added_clear(self, step, a, c, bits))
+    }
+
+    fn mul_clear<'a>(&'a self, step: &'a Step, a: &'a Shares, c: &'a Clear, bits: u32) -> Fut<'a> {
+        Box::pin(self.scaled(self, step, a, c, bits))
+    }
+
+    fn mul<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
+        Box::pin(self.dotted(self, step, a, b, 1, bits))
+    }
+
+    fn share<'a>(&'a self, step: &'a Step, owner: Party, x: &'a Clear, bits: u32) -> Fut<'a> {
+        Box::pin(async move {
+            let width = (bits as usize).min(self.layout.width);
+            let shared = self.scheme.share_bits(step, owner, &self.clear_rows(x, width)).await?;
+            Ok(self.numbers(&Wires::new(shared, x.len(), width)))
+        })
+    }
+
+    fn open<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        to: Option<Party>,
+        bits: u32,
+    ) -> Fut<'a, Clear> {
+        Box::pin(async move {
+            let rows = self.rows(a, bits);
+            let (lanes, width) = (rows.lanes(), rows.width());
+            let opened = self.scheme.open_bits(step, rows.bits(), to).await?;
+            Ok(opened.map(lanes, |v| {
+                let bit = |i: usize, j: usize| i128::from(v[j * lanes + i]) << j;
+                let number = |i| (0..width).map(|j| bit(i, j)).fold(0, |x, b| x | b);
+                (0..lanes).map(|i| clear::wrap(number(i), width as u32)).collect()
+            }))
+        })
+    }
+
+    fn public_bits<'a>(&'a self, _: &'a Step, x: &'a ClearBits) -> Fut<'a> {
+        now(self.scheme.public_bits(x))
+    }
+
+    fn xor<'a>(&'a self, _: &'a Step, a: &'a Shares, b: &'a Shares) -> Fut<'a> {
+        now(self.scheme.xor(a, b))
+    }
+
+    fn xor_clear<'a>(&'a self, _: &'a Step, a: &'a Shares, c: &'a ClearBits) -> Fut<'a> {
+        now(self.scheme.xor_clear(a, c))
+    }
+
+    fn and_clear<'a>(&'a self, _: &'a Step, a: &'a Shares, c: &'a ClearBits) -> Fut<'a> {
+        now(self.scheme.and_clear(a, c))
+    }
+
+    fn and<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares) -> Fut<'a> {
+        self.scheme.and(step, a, b)
+    }
+
+    fn share_bits<'a>(&'a self, step: &'a Step, owner: Party, x: &'a ClearBits) -> Fut<'a> {
+        self.scheme.share_bits(step, owner, x)
+    }
+
+    fn open_bits<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        to: Option<Party>,
+    ) -> Fut<'a, ClearBits> {
+        self.scheme.open_bits(step, a, to)
+    }
+
+    fn random_bits<'a>(&'a self, step: &'a Step, n: usize) -> Fut<'a> {
+        self.scheme.random_bits(step, n)
+    }
+
+    fn from_bits<'a>(&'a self, step: &'a Step, a: &'a Shares) -> Fut<'a> {
+        self.compose(step, a, 1, false)
+    }
+
+    fn check<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
+        self.scheme.check(step)
+    }
+
+    fn sum<'a>(&'a self, step: &'a Step, a: &'a Shares, inner: usize, bits: u32) -> Fut<'a> {
+        Box::pin(self.summed(self, step, a, inner, bits))
+    }
+
+    fn dot<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        b: &'a Shares,
+        inner: usize,
+        bits: u32,
+    ) -> Fut<'a> {
+        Box::pin(self.dotted(self, step, a, b, inner, bits))
+    }
+
+    fn select<'a>(
+        &'a self,
+        step: &'a Step,
+        cond: &'a Shares,
+        a: &'a Shares,
+        b: &'a Shares,
+        bits: u32,
+    ) -> Fut<'a> {
+        Box::pin(self.selected(self, step, cond, a, b, bits))
+    }
+
+    fn trunc<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, shift: u32) -> Fut<'a> {
+        Box::pin(self.rounded(self, step, a, bits, shift))
+    }
+
+    fn shift_right<'a>(&'a self, _: &'a Step, a: &'a Shares, bits: u32, shift: u32) -> Fut<'a> {
+        let x = self.rows(a, bits);
+        let first = (shift as usize).min(x.width() - 1);
+        now(self.numbers(&x.range(first, x.width())))
+    }
+
+    fn wrap<'a>(&'a self, _: &'a Step, a: &'a Shares, bits: u32, k: u32) -> Fut<'a> {
+        now(self.numbers(&self.rows(a, k.min(bits))))
+    }
+
+    fn ltz<'a>(&'a self, _: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a> {
+        let x = self.rows(a, bits);
+        now(x.row(x.width() - 1))
+    }
+
+    fn eqz<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a> {
+        Box::pin(async move { circuits::is_zero(self, step, &self.rows(a, bits)).await })
+    }
+
+    fn lt<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
+        Box::pin(async move {
+            let (x, y) = self.two(a, b, bits);
+            circuits::less_than(self, step, &x, &y).await
+        })
+    }
+
+    fn eq<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
+        Box::pin(self.equal(self, step, a, b, bits))
+    }
+
+    fn decompose<'a>(&'a self, _: &'a Step, a: &'a Shares, k: u32, bits: u32) -> Fut<'a> {
+        let (n, k) = (a.len(), k as usize);
+        let x = self.rows(a, bits.min(k as u32));
+        let top = x.width() - 1;
+        now(x.bits().pick(n * k, |at| (at % k).min(top) * n + at / k))
+    }
+
+    fn compose<'a>(&'a self, step: &'a Step, a: &'a Shares, k: u32, signed: bool) -> Fut<'a> {
+        Box::pin(async move {
+            let k = k as usize;
+            let rows = Wires::from_elements(a, k);
+            let rows = if signed { rows } else { self.unsigned(self, step, rows).await? };
+            Ok(self.numbers(&rows))
+        })
+    }
+
+    fn as_bits<'a>(&'a self, _: &'a Step, a: &'a Shares) -> Fut<'a> {
+        now(self.rows(a, 1).into_bits())
+    }
+
+    fn shuffle<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        rows: usize,
+        width: usize,
+        bits: u32,
+    ) -> Fut<'a> {
+        Box::pin(async move {
+            let x = self.rows(a, bits);
+            let (by_number, k) = (x.to_elements(), x.width());
+            let shuffled = match self.scheme.shuffle(step, &by_number, rows, width * k) {
+                Some(shuffled) => shuffled.await?,
+                None => shuffle::bits(self, step, &by_number, rows, width * k).await?,
+            };
+            Ok(self.numbers(&Wires::from_elements(&shuffled, k)))
+        })
+    }
+}
+
+/// A transport of a run in which nothing is sent.
+struct Silent {
+    parties: usize,
+}
+
+impl Transport for Silent {
+    fn me(&self) -> Party {
+        0
+    }
+
+    fn parties(&self) -> usize {
+        self.parties
+    }
+
+    fn send(&mut self, _: Party, _: &Header, _: &[u8]) -> Result<()> {
+        Err(Error::Transport("phantoms send nothing".into()))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn receive(&mut self, _: &mut Vec<Frame>, _: bool, _: &[Party]) -> Result<()> {
+        Err(Error::Transport("phantoms receive nothing".into()))
+    }
+
+    fn close(&mut self) -> Result<()> {
+        Ok(())
     }
 }

@@ -1,0 +1,159 @@
+//! Comparisons.
+
+use mpc_runtime::{Result, Step, join_all};
+
+use super::carry;
+use super::mask::{Low, low, no_masks, ones};
+use super::wires::{Wires, clear_rows};
+use crate::protocol::{Domain, Protocol};
+use crate::value::{Clear, Shares};
+
+/// `a < 0`; `bits` bounds `a`. Over a field it is a shift by all bits but the sign; in a ring the
+/// highest bit of `c - r`, for `c = (a + r) mod 2^bits`.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn ltz(p: &dyn Protocol, step: &Step, a: &Shares, bits: u32) -> Result<Shares> {
+    match p.domain() {
+        Domain::Prime { .. } if bits > 1 => {
+            let sign = p.shift_right(step, a, bits, bits - 1).await?;
+            negative_to_bit(p, step, &sign).await
+        }
+        Domain::Prime { .. } => negative_to_bit(p, step, a).await,
+        Domain::Ring { .. } => {
+            let Low { c, r } = low(p, step, a, bits, bits).await?;
+            let top = bits as usize - 1;
+            let below = c.map(a.len(), |v| v.iter().map(|&c| c & ones(bits - 1)).collect());
+            let borrow = carry::less_than_shared(p, step, &below, &r.bits.range(0, top)).await?;
+            let sign = clear_rows(&c, 1, |c: u128, _| c >> top & 1 == 1);
+            let sign = p.xor_clear(step, &r.bits.row(top), &sign).await?;
+            p.xor(step, &sign, &borrow).await
+        }
+        Domain::Binary { .. } => no_masks(),
+    }
+}
+
+/// -1 to true, 0 to false.
+async fn negative_to_bit(p: &dyn Protocol, step: &Step, a: &Shares) -> Result<Shares> {
+    let minus = Clear::new(vec![-1], Default::default());
+    let number = p.mul_clear(step, a, &minus, 2).await?;
+    p.as_bits(step, &number).await
+}
+
+/// `a = 0`; `bits` bounds `a`. All bits of `c` and `r` agree, for `c = (a + r) mod 2^bits`.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn eqz(p: &dyn Protocol, step: &Step, a: &Shares, bits: u32) -> Result<Shares> {
+    let Low { c, r } = low(p, step, a, bits, bits).await?;
+    let (_, equal) = carry::borrow_inputs(p, step, &c, &r.bits).await?;
+    carry::all(p, step, &equal).await
+}
+
+/// `a < b`; `bits` bounds both.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn lt(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    b: &Shares,
+    bits: u32,
+) -> Result<Shares> {
+    let difference = p.sub(step, a, b, bits + 1).await?;
+    let full = matches!(p.domain(), Domain::Ring { bits: ring } if ring <= bits);
+    if !full {
+        return p.ltz(step, &difference, bits + 1).await;
+    }
+    // The difference may overflow, but only if the signs of a and b differ; then that of a decides.
+    let forks = step.forks(3);
+    let signs = join_all(vec![
+        p.ltz(&forks[0], a, bits),
+        p.ltz(&forks[1], b, bits),
+        p.ltz(&forks[2], &difference, bits),
+    ])
+    .await?;
+    let differ = p.xor(step, &signs[0], &signs[1]).await?;
+    let change = p.xor(step, &signs[0], &signs[2]).await?;
+    let change = p.and(step, &differ, &change).await?;
+    p.xor(step, &signs[2], &change).await
+}
+
+/// `a = b`; `bits` bounds both.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn eq(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    b: &Shares,
+    bits: u32,
+) -> Result<Shares> {
+    // In a ring of just that width a difference is 0 if and only if it is 0 modulo the ring.
+    let wider = match p.domain() {
+        Domain::Ring { bits: ring } => ring.min(bits + 1),
+        Domain::Prime { .. } | Domain::Binary { .. } => bits + 1,
+    };
+    let difference = p.sub(step, a, b, wider).await?;
+    p.eqz(step, &difference, wider).await
+}
+
+/// Bit `j` of row `i` says whether `a[i] = j`, for `j < n`; `bits` bounds `a`. Unit vectors of the two
+/// halves of the index multiply to that of the whole: `1 + ceil(log2(log2(n)))` rounds after the bits.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn one_hot(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    n: usize,
+    bits: u32,
+) -> Result<Shares> {
+    let needed = n.next_power_of_two().ilog2() as usize;
+    let elements = p.decompose(step, a, bits, bits).await?;
+    let rows = Wires::from_elements(&elements, bits as usize);
+    let index = rows.range(0, needed.min(rows.width()));
+    let excess = rows.range(index.width(), rows.width());
+    // A pair (¬b, b) for each bit of the index; one row that says whether the rest is 0.
+    let inverse = Wires::not(p, step, &index).await?;
+    let mut vectors: Vec<Wires> = (0..index.width())
+        .map(|j| Wires::stack(&[inverse.range(j, j + 1), index.range(j, j + 1)]))
+        .collect();
+    if excess.width() > 0 {
+        let inverse = Wires::not(p, step, &excess).await?;
+        vectors.push(Wires::row_of(carry::all(p, step, &inverse).await?));
+    }
+    while vectors.len() > 1 {
+        vectors = pairwise(p, step, &vectors).await?;
+    }
+    let vector = vectors.remove(0);
+    let missing = n.saturating_sub(vector.width());
+    let mut parts = vec![vector.range(0, n.min(vector.width()))];
+    for _ in 0..missing {
+        parts.push(Wires::zeros(p, step, a.len()).await?);
+    }
+    Ok(Wires::stack(&parts).to_elements())
+}
+
+/// Products of neighbouring unit vectors, the second one's index the higher part.
+async fn pairwise(p: &dyn Protocol, step: &Step, vectors: &[Wires]) -> Result<Vec<Wires>> {
+    let (mut left, mut right, mut widths) = (vec![], vec![], vec![]);
+    for pair in vectors.chunks_exact(2) {
+        let (low, high) = (pair[0].width(), pair[1].width());
+        left.push(pair[0].pick(&(0..low * high).map(|i| i % low).collect::<Vec<_>>()));
+        right.push(pair[1].pick(&(0..low * high).map(|i| i / low).collect::<Vec<_>>()));
+        widths.push(low * high);
+    }
+    let products = Wires::and(p, step, &Wires::stack(&left), &Wires::stack(&right)).await?;
+    let mut at = 0;
+    let mut next: Vec<Wires> = vec![];
+    for width in widths {
+        next.push(products.range(at, at + width));
+        at += width;
+    }
+    next.extend(vectors.chunks_exact(2).remainder().iter().cloned());
+    Ok(next)
+}

@@ -1,0 +1,173 @@
+//! Secret permutations: as many dealers as could be corrupted and one more each put a random
+//! permutation of their own on top, by sharing the settings of a permutation network.
+//!
+//! A dealer's permutation comes from a seed of 256 random bits that are opened to it alone. Settings are
+//! shared in the preprocessing; each layer of a network then is one selection.
+//! Source: Keller, Scholl 2014, eprint 2014/137 (networks with shared settings).
+
+use mpc_runtime::{Error, Key, Op, Party, Result, Step};
+
+use super::network::{self, Layer};
+use crate::Protocol;
+use crate::value::{ClearBits, Shares};
+
+const SEED_BITS: usize = 256;
+
+/// `rows` rows of `width` numbers in a uniformly random order that nobody knows.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn numbers(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    rows: usize,
+    width: usize,
+    bits: u32,
+) -> Result<Shares> {
+    let layers = network::layers(rows);
+    let mut a = a.clone();
+    for settings in dealt(p, step, rows, &layers).await? {
+        for (layer, crossed) in layers.iter().zip(&settings) {
+            let (first, second) = ends(&a, layer, width);
+            let crossed = crossed.pick(first.len(), |i| i / width);
+            let kept = p.select(step, &crossed, &second, &first, bits).await?;
+            let both = p.add(step, &first, &second, bits + 1).await?;
+            let other = p.sub(step, &both, &kept, bits).await?;
+            a = put_back(&a, layer, width, kept, other);
+        }
+    }
+    Ok(a)
+}
+
+/// As [`numbers`], for rows of bits with free exclusive or: one conjunction a switch.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn bits(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    rows: usize,
+    width: usize,
+) -> Result<Shares> {
+    let layers = network::layers(rows);
+    let mut a = a.clone();
+    for settings in dealt(p, step, rows, &layers).await? {
+        for (layer, crossed) in layers.iter().zip(&settings) {
+            let (first, second) = ends(&a, layer, width);
+            let crossed = crossed.pick(first.len(), |i| i / width);
+            let difference = p.xor(step, &first, &second).await?;
+            let change = p.and(step, &crossed, &difference).await?;
+            let kept = p.xor(step, &first, &change).await?;
+            let other = p.xor(step, &second, &change).await?;
+            a = put_back(&a, layer, width, kept, other);
+        }
+    }
+    Ok(a)
+}
+
+/// Row `i` of `a` goes to place `perm[i]`: both are shuffled together, then the permutation is opened,
+/// which says nothing any more. `bits` bounds `a`.
+///
+/// # Errors
+/// Those of the protocol; `perm` is no permutation.
+pub async fn permute(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    perm: &Shares,
+    width: usize,
+    bits: u32,
+) -> Result<Shares> {
+    let rows = perm.len();
+    let wider = width + 1;
+    let joined = Shares::concat(&[a.clone(), perm.clone()]);
+    let joined = joined.pick(rows * wider, |at| match (at / wider, at % wider) {
+        (row, column) if column == width => rows * width + row,
+        (row, column) => row * width + column,
+    });
+    let index_bits = rows.next_power_of_two().ilog2() + 1;
+    let bound = bits.max(index_bits);
+    let shuffled = p.shuffle(step, &joined, rows, wider, bound).await?;
+    let places = shuffled.pick(rows, |row| row * wider + width);
+    let places = p.open(step, &places, None, index_bits).await?;
+    let values = shuffled.pick(rows * width, |at| at / width * wider + at % width);
+    let values = values.at_depth(places.depth);
+    let Some(places) = places.values() else { return Ok(values) };
+    let places: Option<Vec<usize>> = places.iter().map(|&x| usize::try_from(x).ok()).collect();
+    let mut seen = vec![false; rows];
+    let mut fresh = |&to: &usize| to < rows && !std::mem::replace(&mut seen[to], true);
+    match places {
+        Some(places) if places.iter().all(&mut fresh) => Ok(values.scatter_rows(&places, width)),
+        _ => Err(Error::Program("permute: the secret vector is no permutation".into())),
+    }
+}
+
+/// Shared settings of the networks of all dealers, layer by layer.
+async fn dealt(
+    p: &dyn Protocol,
+    step: &Step,
+    rows: usize,
+    layers: &[Layer],
+) -> Result<Vec<Vec<Shares>>> {
+    if layers.is_empty() {
+        return Ok(vec![]);
+    }
+    let prep = step.preprocessing();
+    let dealers = p.corrupted(step.parties()) + 1;
+    let lengths: Vec<usize> = layers.iter().map(Vec::len).collect();
+    let forks = prep.forks(dealers);
+    let settings = forks.iter().enumerate().map(|(dealer, fork)| {
+        Box::pin(async move {
+            let bits = settings_of(p, fork, dealer, rows).await?;
+            p.share_bits(fork, dealer, &bits).await
+        }) as crate::Fut<'_>
+    });
+    let settings = mpc_runtime::join_all(settings.collect()).await?;
+    Ok(settings.iter().map(|bits| bits.split(&lengths)).collect())
+}
+
+/// Settings for a uniform permutation that only `dealer` knows; absent elsewhere.
+async fn settings_of(
+    p: &dyn Protocol,
+    step: &Step,
+    dealer: Party,
+    rows: usize,
+) -> Result<ClearBits> {
+    let seed = p.random_bits(step, SEED_BITS).await?;
+    let seed = p.open_bits(step, &seed, Some(dealer)).await?;
+    let switches = network::layers(rows).iter().map(Vec::len).sum();
+    let op = step.op(seed.depth); // counted at all parties, used at one
+    Ok(seed.map(switches, |bits| network::route(&random_permutation(bits, &op, rows)).concat()))
+}
+
+/// The permutation that sorts 128 random bits for each row: uniform but for ties, which come with
+/// probability below rows²/2^128.
+fn random_permutation(seed: &[bool], op: &Op<'_>, rows: usize) -> Vec<usize> {
+    let byte = |bits: &[bool]| bits.iter().rev().fold(0, |b, &bit| b << 1 | u8::from(bit));
+    let bytes: Vec<u8> = seed.chunks_exact(8).map(byte).collect();
+    let bytes = bytes.try_into().expect("seeds have 256 bits");
+    let key = Key::new(&bytes, "dealer of a shuffle");
+    let words = op.stream(&key, 0).words(2 * rows);
+    let mut order: Vec<usize> = (0..rows).collect();
+    order.sort_by_key(|&i| (words[2 * i], words[2 * i + 1]));
+    order
+}
+
+/// Rows at both ends of the switches.
+fn ends(a: &Shares, layer: &Layer, width: usize) -> (Shares, Shares) {
+    let (first, second): (Vec<usize>, Vec<usize>) = layer.iter().copied().unzip();
+    (a.gather_rows(&first, width), a.gather_rows(&second, width))
+}
+
+/// `a` with the rows at the switches replaced.
+fn put_back(a: &Shares, layer: &Layer, width: usize, first: Shares, second: Shares) -> Shares {
+    let rows = a.len() / width;
+    let mut from: Vec<usize> = (0..rows).collect();
+    for (i, &(x, y)) in layer.iter().enumerate() {
+        from[x] = rows + i;
+        from[y] = rows + layer.len() + i;
+    }
+    Shares::concat(&[a.clone(), first, second]).gather_rows(&from, width)
+}
