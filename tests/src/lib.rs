@@ -1,1 +1,13 @@
-//! (see the crate description)
+//! What tests across crates share. Nothing depends on this crate.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`seed`] | the one source of randomness of tests, printed so that a failure can be had again |
+//! | [`session`] | all parties of a run in one process, and what must hold of every run |
+//! | [`generate`] | valid bytecode programs from a seed |
+//! | [`tree`] | the files of the repository |
+
+pub mod generate;
+pub mod seed;
+pub mod session;
+pub mod tree;

@@ -1,0 +1,227 @@
+//! All parties of a run in one process, and what must hold of every run.
+
+use std::rc::Rc;
+
+use mpc_bytecode::{Program, Receivers};
+use mpc_protocols::registry::{Entry, PROTOCOLS};
+use mpc_protocols::{Parties, Seeds, Setup, Truncation};
+use mpc_runtime::{Error, Party, Phase, Result, Stats, Transport, local};
+use mpc_vm::emulate::{self, emulate};
+use mpc_vm::estimate::estimate;
+use mpc_vm::machine::{Binding, Machine, Outcome};
+
+/// Statistical security of tests, in bits.
+const STAT_SEC: u32 = 40;
+
+/// A protocol among so many parties.
+#[derive(Clone, Copy)]
+pub struct Under {
+    /// The protocol.
+    pub protocol: &'static Entry,
+    /// Number of parties.
+    pub parties: usize,
+}
+
+impl std::fmt::Display for Under {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} with {} parties", self.protocol.info.name, self.parties)
+    }
+}
+
+/// Every protocol, with the least number of parties that it takes and, where it takes more, with five.
+pub fn all() -> Vec<Under> {
+    let sizes = |parties: Parties| match parties {
+        Parties::Exactly(n) => vec![n],
+        Parties::AtLeast(n) => vec![n, 5.max(n + 1)],
+    };
+    let of = |protocol: &'static Entry| {
+        let sizes = sizes(protocol.info.parties).into_iter();
+        sizes.map(move |parties| Under { protocol, parties })
+    };
+    PROTOCOLS.iter().flat_map(of).collect()
+}
+
+/// A program and its inputs, by number.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The program.
+    pub program: Program,
+    /// Values of all inputs.
+    pub inputs: Vec<Vec<i128>>,
+}
+
+/// Outputs in program order: number and values.
+pub type Outputs = Vec<(u32, Vec<i128>)>;
+
+impl Case {
+    /// What the program means.
+    ///
+    /// # Errors
+    /// It divides by zero or the like.
+    pub fn emulate(&self, entry: &str) -> Result<Outputs> {
+        let number = self.program.entries.iter().position(|e| e.name == entry);
+        let number = number.ok_or_else(|| Error::Program(format!("no entry {entry}")))?;
+        let inputs: Vec<_> = self.inputs.iter().cloned().map(Some).collect();
+        let options = emulate::Options { checked: true, ..Default::default() };
+        let outcome = emulate(&self.program, number, &inputs, &mut Default::default(), options)?;
+        if let Some(finding) = outcome.findings.first() {
+            return Err(Error::Program(format!("a broken promise: {}", finding.text)));
+        }
+        Ok(outcome.outputs.into_iter().map(|(id, values)| (id as u32, values)).collect())
+    }
+
+    /// Party that plays each role.
+    pub fn roles(&self, parties: usize) -> Vec<Party> {
+        (0..self.program.roles.len()).map(|role| role % parties).collect()
+    }
+
+    /// What a session is set up for.
+    pub fn setup(&self, parties: usize, truncation: Truncation) -> Setup {
+        Setup {
+            parties,
+            ring_bits: self.program.ring_bits,
+            field_bits: self.program.field_bits,
+            stat_sec: STAT_SEC,
+            truncation,
+            threads: 1,
+        }
+    }
+
+    /// Runs one party.
+    ///
+    /// # Errors
+    /// Whatever stops it.
+    pub fn party(
+        &self,
+        under: Under,
+        truncation: Truncation,
+        entry: &str,
+        end: Box<dyn Transport>,
+    ) -> Result<Outcome> {
+        let (me, parties) = (end.me(), end.parties());
+        let setup = self.setup(parties, truncation);
+        let protocol = under.protocol.build(&setup, me, &seeds(me, parties))?;
+        let roles = self.roles(parties);
+        let own = |(variable, values): (&mpc_bytecode::Variable, &Vec<i128>)| {
+            let Receivers::Roles(owner) = &variable.receivers else { return None };
+            (roles[owner[0] as usize] == me).then(|| values.clone())
+        };
+        let inputs = self.program.inputs.iter().zip(&self.inputs).map(own).collect();
+        let binding = Binding { roles, inputs };
+        let mut machine = Machine::new(Rc::new(self.program.clone()), protocol, end, binding)?;
+        let outcome = machine.run(entry, &mut |_, _| {})?;
+        machine.close()?;
+        Ok(outcome)
+    }
+
+    /// Runs all parties between threads.
+    ///
+    /// # Errors
+    /// The first error of a party.
+    pub fn run(&self, under: Under, truncation: Truncation, entry: &str) -> Result<Vec<Outcome>> {
+        let party = |end| self.party(under, truncation, entry, Box::new(end));
+        local::run(under.parties, party).into_iter().collect()
+    }
+
+    /// Runs under a protocol and asserts what holds of every run with exact truncation: outputs equal
+    /// the emulator's, bit for bit, at exactly the parties that get them; and what the wire counted is
+    /// what was estimated, to the byte.
+    ///
+    /// # Errors
+    /// What differs, in words.
+    pub fn check(&self, under: Under, entry: &str) -> std::result::Result<(), String> {
+        let expected = self.emulate(entry).map_err(|e| format!("emulator: {e}"))?;
+        let outcomes =
+            self.run(under, Truncation::Exact, entry).map_err(|e| format!("{under}: {e}"))?;
+        for (me, outcome) in outcomes.iter().enumerate() {
+            let due: Outputs =
+                expected.iter().filter(|o| self.receives(me, under, o.0)).cloned().collect();
+            if outcome.outputs != due {
+                return Err(format!(
+                    "{under}, party {me}: {}",
+                    first_difference(&outcome.outputs, &due)
+                ));
+            }
+        }
+        self.check_cost(under, entry, &outcomes).map_err(|what| format!("{under}: {what}"))
+    }
+
+    fn receives(&self, me: Party, under: Under, output: u32) -> bool {
+        let roles = self.roles(under.parties);
+        match &self.program.outputs[output as usize].receivers {
+            Receivers::All => true,
+            Receivers::Roles(list) => list.iter().any(|&role| roles[role as usize] == me),
+        }
+    }
+
+    fn check_cost(
+        &self,
+        under: Under,
+        entry: &str,
+        outcomes: &[Outcome],
+    ) -> std::result::Result<(), String> {
+        let setup = self.setup(under.parties, Truncation::Exact);
+        let decisions = outcomes[0].decisions.clone();
+        let roles = self.roles(under.parties);
+        let program = Rc::new(self.program.clone());
+        let account = estimate(&program, under.protocol, &setup, &roles, entry, decisions)
+            .map_err(|e| format!("estimate: {e}"))?;
+        for (party, outcome) in outcomes.iter().enumerate() {
+            for phase in [Phase::Preprocessing, Phase::Online] {
+                let (estimated, counted) =
+                    (account.bytes(phase, party), outcome.stats.sent_in(phase).bytes);
+                if estimated != counted {
+                    let place = self.costly_difference(&account.by_place, outcomes);
+                    return Err(format!(
+                        "party {party} sent {counted} bytes {phase:?}, estimated {estimated}; {place}"
+                    ));
+                }
+            }
+        }
+        let deepest = |of: fn(&Stats) -> u32| outcomes.iter().map(|o| of(&o.stats)).max();
+        let counted = (deepest(|s| s.rounds.total), deepest(|s| s.rounds.online));
+        let estimated = (Some(account.rounds.total), Some(account.rounds.online));
+        if counted != estimated {
+            return Err(format!("rounds (total, online) {counted:?}, estimated {estimated:?}"));
+        }
+        Ok(())
+    }
+
+    /// The first instruction whose count is not what was estimated.
+    fn costly_difference(
+        &self,
+        estimated: &std::collections::BTreeMap<u32, mpc_protocols::Sent>,
+        outcomes: &[Outcome],
+    ) -> String {
+        for (number, instruction) in self.program.code.iter().enumerate() {
+            let due = estimated.get(&(number as u32)).copied().unwrap_or_default();
+            let due = due.payload_bytes + due.messages * mpc_runtime::message::HEADER_BYTES as u64;
+            let count = |o: &Outcome| o.stats.by_place.get(&(number as u32)).map_or(0, |c| c.bytes);
+            let counted: u64 = outcomes.iter().map(count).sum();
+            if due != counted {
+                let text: String = instruction.print().chars().take(100).collect();
+                return format!("first at `{text}`: counted {counted}, estimated {due} in all");
+            }
+        }
+        "equal at each instruction".into()
+    }
+}
+
+/// Seeds of one party; those of a pair are equal at both.
+fn seeds(me: Party, parties: usize) -> Seeds {
+    let pair = |other: usize| {
+        let mut seed = [7; 32];
+        (seed[0], seed[1]) = (me.min(other) as u8, me.max(other) as u8);
+        seed
+    };
+    Seeds { own: [me as u8 + 100; 32], pair: (0..parties).map(pair).collect() }
+}
+
+fn first_difference(found: &Outputs, due: &Outputs) -> String {
+    for (found, due) in found.iter().zip(due) {
+        if found != due {
+            return format!("output {} is {:?}, the emulator says {:?}", due.0, found.1, due.1);
+        }
+    }
+    format!("{} outputs, {} are due", found.len(), due.len())
+}
