@@ -323,7 +323,7 @@ impl TlsTransport {
     pub fn round_trips(&mut self, pings: usize) -> Result<Vec<Vec<Option<Duration>>>> {
         let (parties, limit) = (self.links.len(), self.deadlines.receive);
         let mut matrix = vec![vec![None; parties]; parties];
-        for measuring in 0..parties {
+        for (measuring, entries) in matrix.iter_mut().enumerate() {
             let others: Vec<Party> = (0..parties).filter(|p| *p != measuring).collect();
             if measuring != self.me {
                 for _ in 0..pings {
@@ -333,7 +333,7 @@ impl TlsTransport {
                 let row = self.await_control(measuring, ROW, limit)?;
                 for (&other, nanos) in others.iter().zip(row.chunks_exact(8)) {
                     let nanos = nanos.try_into().map_or(0, u64::from_le_bytes);
-                    matrix[measuring][other] = Some(Duration::from_nanos(nanos));
+                    entries[other] = Some(Duration::from_nanos(nanos));
                 }
                 continue;
             }
@@ -346,7 +346,7 @@ impl TlsTransport {
                     self.await_control(other, PING, limit)?;
                     best = best.min(began.elapsed());
                 }
-                matrix[measuring][other] = Some(best);
+                entries[other] = Some(best);
                 row.extend(u64::try_from(best.as_nanos()).unwrap_or(u64::MAX).to_le_bytes());
             }
             for &other in &others {
