@@ -6,7 +6,7 @@ use crate::arguments::Emulate;
 use crate::{BAD_USE, Failure, Outcome, inputs, load, results};
 
 pub(crate) fn run(arguments: &Emulate) -> Outcome {
-    let loaded = load::load(&arguments.file, &arguments.define)?;
+    let loaded = load::load(&arguments.file, &arguments.define, &arguments.input)?;
     let program = &loaded.program;
     let entry = load::entry(program, &arguments.entry)?;
     let values = inputs::read(program, &arguments.input, |_| true)?;

@@ -1,12 +1,17 @@
-//! A program from a file.
+//! A program from a file: bytecode, or source that is compiled first.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
 
 use mpc_bytecode::Program;
-use mpc_runtime::Result;
+use mpc_compiler::passes::Level;
+use mpc_compiler::source::{LoadError, Loader, MAX_SOURCE_BYTES};
+use mpc_compiler::{CompileOptions, Failure as CompileFailure, diagnostics};
+use mpc_vm::data;
 
-use crate::wrong;
+use crate::{BAD_USE, Failure, Outcome, wrong};
 
 /// Largest bytecode file.
 const MAX_BYTES: u64 = 1 << 30;
@@ -17,24 +22,143 @@ pub(crate) struct Loaded {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Reads bytecode.
-pub(crate) fn load(path: &Path, _defines: &[(String, String)]) -> Result<Loaded> {
+/// Reads bytecode, or compiles source.
+///
+/// Free sizes of a source program are those of the data in `inputs`, unless `defines` has them.
+pub(crate) fn load(
+    path: &Path,
+    defines: &[(String, String)],
+    inputs: &[(String, String)],
+) -> Outcome<Loaded> {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("mpc") => compile(path, defines, inputs),
+        _ if defines.is_empty() => read(path),
+        _ => Err(wrong("-D is for source programs; bytecode has its constants in it").into()),
+    }
+}
+
+fn read(path: &Path) -> Outcome<Loaded> {
     let shown = path.display();
     let io = |e: std::io::Error| wrong(format!("{shown}: {e}"));
     let data = fs::metadata(path).map_err(io)?;
     if !data.is_file() {
-        return Err(wrong(format!("{shown}: this is no regular file")));
+        return Err(wrong(format!("{shown}: this is no regular file")).into());
     }
     if data.len() > MAX_BYTES {
-        return Err(wrong(format!("{shown}: {} bytes are too many for a program", data.len())));
+        return Err(
+            wrong(format!("{shown}: {} bytes are too many for a program", data.len())).into()
+        );
     }
     let bytes = fs::read(path).map_err(io)?;
     let program = Program::load(&bytes).map_err(|e| wrong(format!("{shown}: {e}")))?;
     Ok(Loaded { program, bytes })
 }
 
+fn compile(
+    path: &Path,
+    defines: &[(String, String)],
+    inputs: &[(String, String)],
+) -> Outcome<Loaded> {
+    let name = path.file_name().and_then(|n| n.to_str());
+    let name = name.ok_or_else(|| wrong(format!("{}: this names no file", path.display())))?;
+    let root = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = Folder { root: root.to_path_buf(), main: name.into() };
+    let mut options = CompileOptions::default();
+    for (name, value) in defines {
+        if options.defines.insert(name.clone(), value.clone()).is_some() {
+            return Err(wrong(format!("`-D {name}` is given twice")).into());
+        }
+    }
+    // data are asked only where the program leaves sizes open
+    let first = match mpc_compiler::build(name, &folder, &options, Level::Full) {
+        Ok((program, compiled)) => {
+            tell(&compiled.warnings, &compiled.sources);
+            return verified(path, program);
+        }
+        Err(failure) => failure,
+    };
+    let open = |f: &CompileFailure| f.diagnostics.iter().any(|d| d.title.contains("is not known"));
+    if !open(&first) || inputs.is_empty() {
+        return Err(told(&first));
+    }
+    let shapes = shapes(inputs)?;
+    let mut last = first;
+    for drop_ones in [false, true] {
+        options.input_shapes = shapes.clone();
+        if drop_ones {
+            options.input_shapes.values_mut().for_each(|shape| shape.retain(|size| *size != 1));
+        }
+        match mpc_compiler::build(name, &folder, &options, Level::Full) {
+            Ok((program, compiled)) => {
+                tell(&compiled.warnings, &compiled.sources);
+                return verified(path, program);
+            }
+            Err(failure) => last = failure,
+        }
+    }
+    Err(told(&last))
+}
+
+/// Shapes of the data by input. A single column of a table is a vector.
+fn shapes(inputs: &[(String, String)]) -> Outcome<BTreeMap<String, Vec<usize>>> {
+    let mut shapes = BTreeMap::new();
+    for (key, path) in inputs {
+        let name = key.rsplit('.').next().unwrap_or(key);
+        let shape = data::shape_of(Path::new(path), name)?;
+        shapes.insert(name.to_string(), shape.iter().map(|size| *size as usize).collect());
+    }
+    Ok(shapes)
+}
+
+/// What the compiler made, checked like any other bytecode.
+fn verified(path: &Path, program: Program) -> Outcome<Loaded> {
+    let bytes = program.encode();
+    let program = Program::load(&bytes)
+        .map_err(|e| wrong(format!("{}: the compiler made bad bytecode: {e}", path.display())))?;
+    Ok(Loaded { program, bytes })
+}
+
+fn told(failure: &CompileFailure) -> Failure {
+    tell(&failure.diagnostics, &failure.sources);
+    Failure::Told(BAD_USE)
+}
+
+fn tell(messages: &[diagnostics::Diagnostic], sources: &mpc_compiler::source::SourceMap) {
+    let colour = std::io::stderr().is_terminal();
+    for message in messages {
+        eprintln!("{}\n", diagnostics::render(message, sources, colour));
+    }
+}
+
+/// Files below the folder of the program; links that lead outside are refused.
+struct Folder {
+    root: PathBuf,
+    main: String,
+}
+
+impl Loader for Folder {
+    fn load(&self, path: &str) -> Result<Vec<u8>, LoadError> {
+        let failed = |e: std::io::Error| match e.kind() {
+            std::io::ErrorKind::NotFound => LoadError::Missing,
+            _ => LoadError::Unreadable(e.to_string()),
+        };
+        let root = self.root.canonicalize().map_err(failed)?;
+        let file = root.join(path).canonicalize().map_err(failed)?;
+        if !file.starts_with(&root) && path != self.main {
+            return Err(LoadError::Unreadable("it leads outside the program's folder".into()));
+        }
+        if !fs::metadata(&file).map_err(failed)?.is_file() {
+            return Err(LoadError::Unreadable("it is no regular file".into()));
+        }
+        let mut bytes = Vec::new();
+        let file = fs::File::open(&file).map_err(failed)?;
+        file.take(MAX_SOURCE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() > MAX_SOURCE_BYTES { Err(LoadError::TooLarge) } else { Ok(bytes) }
+    }
+}
+
 /// The number of an entry.
-pub(crate) fn entry(program: &Program, name: &str) -> Result<usize> {
+pub(crate) fn entry(program: &Program, name: &str) -> mpc_runtime::Result<usize> {
     program.entries.iter().position(|entry| entry.name == name).ok_or_else(|| {
         let names: Vec<&str> = program.entries.iter().map(|e| e.name.as_str()).collect();
         wrong(format!("no entry `{name}`; the program has {}", names.join(", ")))

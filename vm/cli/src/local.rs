@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_millis(2500);
 
 pub(crate) fn run(arguments: &Local) -> Outcome {
     let choice = &arguments.choice;
-    let loaded = load::load(&choice.file, &choice.define)?;
+    let loaded = load::load(&choice.file, &choice.define, &choice.input)?;
     load::entry(&loaded.program, &choice.entry)?;
     let name = choice.protocol.as_deref().unwrap_or(DEFAULT_PROTOCOL);
     let least = registry::find(name)?.info.parties.least();

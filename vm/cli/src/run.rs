@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
     }
     let session = Session::load(&arguments.config)?;
     let parties = session.parties.len();
-    let loaded = load::load(&choice.file, &choice.define)?;
+    let loaded = load::load(&choice.file, &choice.define, &choice.input)?;
     let program = Rc::new(loaded.program);
     let entry = load::entry(&program, &choice.entry)?;
     let mut setup = setup_of(&program, choice, parties)?;

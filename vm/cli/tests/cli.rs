@@ -276,3 +276,34 @@ fn protocols_are_listed_for_people_and_programs() {
     assert_eq!(rows.as_array().unwrap().len(), mpc_protocols::registry::PROTOCOLS.len());
     assert!(rows[0]["least_parties"].is_u64());
 }
+
+#[test]
+fn source_is_compiled_and_takes_its_sizes_from_the_data() {
+    let place = Place::new("source");
+    let source = "role alice, bob;\n\
+        input a: secret int<16>[n] from alice;\n\
+        input b: secret int<16>[n] from bob;\n\
+        output a * b to all as \"products\";\n";
+    let file = place.file("products.mpc", source).display().to_string();
+    place.file("a.csv", "1\n-2\n3\n");
+    place.file("b.csv", "4\n5\n6\n");
+    let (a, b) = (input(&place, "a", "a.csv"), input(&place, "b", "b.csv"));
+    let output = mpcvm(&["emulate", &file, "--input", &a, "--input", &b]);
+    assert_eq!(text(&output.stdout), "products = [4, -10, 18]\n", "{}", text(&output.stderr));
+    let output = mpcvm(&[
+        "local",
+        &file,
+        "--protocol",
+        "rep3-ring",
+        "--input",
+        &a,
+        "--input",
+        &b,
+        "--quiet",
+    ]);
+    assert_eq!(text(&output.stdout), "products = [4, -10, 18]\n", "{}", text(&output.stderr));
+    let wrong = place.file("wrong.mpc", "output 1 +;").display().to_string();
+    let output = mpcvm(&["local", &wrong]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("wrong.mpc:1"), "{}", text(&output.stderr));
+}
