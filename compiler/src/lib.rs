@@ -109,11 +109,14 @@ pub fn build(
     Ok((emit::emit(&compiled.module), compiled))
 }
 
-/// Messages by place, each once. What is wrong in a file that cannot be read is not followed by what is missing because of it.
+/// Messages by place, each once; warnings only when there is no error, since they may come of it.
 fn in_order(mut messages: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    if messages.iter().any(Diagnostic::is_error) {
+        messages.retain(Diagnostic::is_error);
+    }
     let place =
         |d: &Diagnostic| d.primary.as_ref().map(|p| (p.span.file, p.span.start, p.span.end));
-    messages.sort_by_key(|d| (place(d), d.severity));
+    messages.sort_by_key(place);
     messages.dedup_by(|a, b| place(a) == place(b) && a.title == b.title);
     messages
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostics::{Diagnostic, did_you_mean};
+use crate::lang_items::LangItem;
 use crate::parse::{self, ast};
 use crate::source::{FileId, LoadError, Loader, MAX_SOURCE_BYTES, SourceMap, Span};
 
@@ -109,9 +110,10 @@ pub fn load(path: &str, loader: &dyn Loader, messages: &mut Vec<Diagnostic>) -> 
         reader.chain.push(path.to_string());
         reader.imports(id);
     }
-    // Operators may be library functions, wherever they stand.
-    for item in [crate::lang_items::LangItem::DivideFix, crate::lang_items::LangItem::DivideInt] {
-        reader.library_module(item.path().0);
+    if reader.program.modules.iter().any(|m| m.ast.divides) {
+        for item in [LangItem::DivideFix, LangItem::DivideInt] {
+            reader.library_module(item.path().0);
+        }
     }
     reader.program
 }

@@ -17,7 +17,12 @@ const MAX_LIST: usize = 1 << 20;
 impl Lower<'_> {
     /// The message for a value of another type than needed, with the conversion that helps.
     pub(super) fn mismatch(&self, expected: &Ty, found: &Val, span: Span) -> Diagnostic {
-        let (want, have) = (self.show(expected), self.describe(found));
+        let have = self.describe(found);
+        // What is known has no visibility of its own.
+        let want = match found {
+            Val::Tensor(_) | Val::Tuple(_) => self.show(expected),
+            _ => format!("`{}{}`", expected.elem, show_shape(&expected.shape)),
+        };
         let message = Diagnostic::error("mismatched types", span, format!("this is {have}"))
             .expected(want, have);
         let Val::Tensor(t) = found else {
@@ -93,7 +98,10 @@ impl Lower<'_> {
                 self.fail(message)
             }
             Val::Index(a) => match elem {
-                Elem::Int(_) => Some(self.index_number(&a)),
+                Elem::Int(k) if self.index_bits(&a) <= k => {
+                    let t = self.index_number(&a);
+                    Some(Tensor { ty: Ty { elem, ..t.ty }, v: t.v })
+                }
                 Elem::Wrap(k) => {
                     let t = self.index_number(&a);
                     let v = self.b.wrap(t.v, k);
@@ -101,7 +109,11 @@ impl Lower<'_> {
                 }
                 _ => {
                     let message = self.mismatch(want, &Val::Index(a), span);
-                    self.fail(message.help("`fix(…)` converts an integer"))
+                    self.fail(match elem {
+                        Elem::Fix(..) => message.help("`fix(…)` converts an integer"),
+                        Elem::Int(k) => message.note(format!("its values do not fit {k} bits")),
+                        _ => message,
+                    })
                 }
             },
             Val::List(items) => self.list(items, Some(elem), span),
@@ -193,10 +205,14 @@ impl Lower<'_> {
         }
     }
 
+    fn index_bits(&self, a: &Affine) -> u32 {
+        let (lo, hi) = a.range(&self.symbols);
+        bits_of(lo.into()).max(bits_of(hi.into())).min(MAX_WIDTH)
+    }
+
     /// An index as a clear integer, as wide as its range.
     pub(super) fn index_number(&mut self, a: &Affine) -> Tensor {
-        let (lo, hi) = a.range(&self.symbols);
-        let bits = bits_of(lo.into()).max(bits_of(hi.into())).min(MAX_WIDTH);
+        let bits = self.index_bits(a);
         let ty = Ty::new(Elem::Int(DEFAULT_INT), Vis::Clear, &[]);
         if let Some(c) = a.as_constant() {
             return Tensor { ty, v: self.b.constant(c.into()) };

@@ -27,6 +27,8 @@ pub struct File {
     pub items: Vec<Item>,
     /// All comments in order.
     pub comments: Vec<Comment>,
+    /// Whether it contains a division, which may be a function of the library.
+    pub divides: bool,
 }
 
 /// Something that may stand at the top of a file.

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use lalrpop_util::{ErrorRecovery, ParseError};
 
 use super::ast::*;
-use super::lexer::Token;
+use super::lexer::{Spanned, Token};
 use crate::diagnostics::Diagnostic;
 use crate::source::{FileId, Span};
 
@@ -15,12 +15,15 @@ const MAX_DEPTH: u16 = 1000;
 /// Builds nodes of one file and collects its syntax errors.
 pub(super) struct Builder {
     file: FileId,
+    /// Where tokens end, in order.
+    ends: Vec<usize>,
     messages: RefCell<Vec<Diagnostic>>,
 }
 
 impl Builder {
-    pub(super) fn new(file: FileId) -> Self {
-        Self { file, messages: RefCell::default() }
+    pub(super) fn new(file: FileId, tokens: &[Spanned<'_>]) -> Self {
+        let ends = tokens.iter().map(|t| t.2).collect();
+        Self { file, ends, messages: RefCell::default() }
     }
 
     pub(super) fn into_messages(self) -> Vec<Diagnostic> {
@@ -146,15 +149,51 @@ impl Builder {
                 Diagnostic::error("the file ends too early", span, "something is missing here")
                     .expected(alternatives(&expected), "end of file")
             }
-            ParseError::UnrecognizedToken { token: (l, token, r), expected } => {
-                unexpected(&token, self.span(l, r), &expected)
-            }
+            ParseError::UnrecognizedToken { token: (l, token, r), expected } => self
+                .missing_semicolon(&token, l, &expected)
+                .unwrap_or_else(|| unexpected(&token, self.span(l, r), &expected)),
             ParseError::ExtraToken { token: (l, token, r) } => {
                 unexpected(&token, self.span(l, r), &[])
             }
             ParseError::User { error: () } => return,
         };
         self.report(message);
+    }
+}
+
+impl Builder {
+    /// A statement that may end here and is followed by one that starts.
+    fn missing_semicolon(
+        &self,
+        token: &Token<'_>,
+        at: usize,
+        expected: &[String],
+    ) -> Option<Diagnostic> {
+        let starts = matches!(
+            token,
+            Token::Let
+                | Token::Var
+                | Token::For
+                | Token::While
+                | Token::If
+                | Token::Output
+                | Token::Input
+                | Token::Name(_)
+                | Token::RightBrace
+                | Token::Fn
+                | Token::Const
+                | Token::Role
+                | Token::Use
+                | Token::Entry
+                | Token::State
+                | Token::Unroll
+        );
+        let end = self.ends[..self.ends.partition_point(|e| *e <= at)].last()?;
+        let may_end = expected.iter().any(|e| e.trim_matches('"') == ";");
+        (starts && may_end).then(|| {
+            let text = format!("expected `;` here, before {}", describe(token));
+            Diagnostic::error("a `;` is missing", self.span(*end, *end), text)
+        })
     }
 }
 

@@ -169,6 +169,11 @@ pub enum Token<'a> {
     Not,
 }
 
+/// True for the operators of division.
+pub(super) fn divides(token: Token<'_>) -> bool {
+    matches!(token, Token::Slash | Token::Percent | Token::DivAssign | Token::RemAssign)
+}
+
 /// A token with its first and last offset, as the parser wants it.
 pub type Spanned<'a> = (usize, Token<'a>, usize);
 

@@ -25,9 +25,11 @@ pub fn parse(file: FileId, text: &str) -> (ast::File, Vec<Diagnostic>) {
     let mut messages = vec![];
     let lexed = lexer::lex(file, text, &mut messages);
     if !lexed.parseable {
-        return (ast::File { items: vec![], comments: lexed.comments }, messages);
+        let file = ast::File { comments: lexed.comments, ..ast::File::default() };
+        return (file, messages);
     }
-    let builder = build::Builder::new(file);
+    let divides = lexed.tokens.iter().any(|(_, t, _)| lexer::divides(*t));
+    let builder = build::Builder::new(file, &lexed.tokens);
     let items = match grammar::ItemsParser::new().parse(&builder, lexed.tokens) {
         Ok(items) => items,
         Err(error) => {
@@ -37,5 +39,5 @@ pub fn parse(file: FileId, text: &str) -> (ast::File, Vec<Diagnostic>) {
     };
     messages.extend(builder.into_messages());
     messages.sort_by_key(|m| m.primary.as_ref().map(|p| p.span.start));
-    (ast::File { items, comments: lexed.comments }, messages)
+    (ast::File { items, comments: lexed.comments, divides }, messages)
 }
