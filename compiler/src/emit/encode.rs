@@ -373,7 +373,10 @@ impl Encoder<'_> {
         let mut out: Vec<Instruction> = Vec::new();
         for &v in &node.args {
             let len = self.ty(v).size() as u64;
-            if let Some(mut mov) = self.mov(Run { base, len, index: None }, v)
+            let part = Run { base, len, index: None };
+            // What ended its life where it is wanted stays.
+            if self.run(v) != part
+                && let Some(mut mov) = self.mov(part, v)
                 && !out.first_mut().is_some_and(|first| append(first, &mut mov))
             {
                 out.push(mov);

@@ -86,7 +86,7 @@ fn placed(block: &Block, types: &[Type]) -> Vec<(Key, usize)> {
         level.push(same.unwrap_or(0).max(1 << 20));
         finish.push(add(ready, cost(node, types, i)));
     }
-    sink_constants(block, &before, &mut start, &mut level);
+    sink(block, types, &before, &mut start, &mut level);
     let key = |i: usize| Key {
         depth: start[i][0],
         level: level[i],
@@ -98,15 +98,19 @@ fn placed(block: &Block, types: &[Type]) -> Vec<(Key, usize)> {
     order
 }
 
-/// Constants and what is made of constants alone stand just before their first user.
-fn sink_constants(block: &Block, before: &[Vec<usize>], start: &mut [Depth], level: &mut [u64]) {
+/// Constants, inputs and cheap copies of one operand stand just before their first user, so that they occupy registers for a short time.
+fn sink(
+    block: &Block,
+    types: &[Type],
+    before: &[Vec<usize>],
+    start: &mut [Depth],
+    level: &mut [u64],
+) {
     let mut first: BTreeMap<usize, (Depth, u64)> = BTreeMap::new();
     for i in (0..block.nodes.len()).rev() {
-        let movable = matches!(
-            block.nodes[i].op,
-            Op::Const { .. } | Op::IndexConst { .. } | Op::Lift { .. } | Op::Input { .. }
-        ) && before[i].iter().all(|&p| matches!(block.nodes[p].op, Op::Const { .. }));
-        if movable && let Some(&(depth, user)) = first.get(&i) {
+        if sinks(block, types, &before[i], i)
+            && let Some(&(depth, user)) = first.get(&i)
+        {
             start[i] = depth;
             level[i] = user - 1;
         }
@@ -118,6 +122,30 @@ fn sink_constants(block: &Block, before: &[Vec<usize>], start: &mut [Depth], lev
             }
         }
     }
+}
+
+/// Whether doing a node late keeps no more registers busy than doing it early: it is local, and all its operands but one are constants,
+/// that one no larger than its result. Views are counted in: what they read mostly lives on.
+fn sinks(block: &Block, types: &[Type], before: &[usize], i: usize) -> bool {
+    let node = &block.nodes[i];
+    let local = match node.op.effect() {
+        Effect::Pure => cost(node, types, i)[0] == 0,
+        _ => matches!(node.op, Op::Input { .. }),
+    };
+    let [result] = node.results[..] else { return false };
+    let size = |v: &Value| types[v.0 as usize].size();
+    let constant = |v: &Value| {
+        before.iter().any(|&p| {
+            matches!(block.nodes[p].op, Op::Const { .. }) && block.nodes[p].results[0] == *v
+        })
+    };
+    let mut others = node.args.iter().filter(|v| !constant(v));
+    let fits = match (others.next(), others.next()) {
+        (None, _) => true,
+        (Some(v), None) => size(v) <= size(&result) || matches!(node.op, Op::View { .. }),
+        _ => false,
+    };
+    local && fits
 }
 
 /// For each node, the nodes of this block that must come before it.

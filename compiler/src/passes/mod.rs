@@ -13,6 +13,7 @@ mod delay_truncation;
 mod elide_wraps;
 mod fold;
 mod fuse_dot;
+mod hoist;
 mod mixed_products;
 mod narrow_visibility;
 mod rewrite;
@@ -68,6 +69,7 @@ pub const PASSES: &[Pass] = &[
     exact("elide_wraps", elide_wraps::run),
     numeric("delay_truncation", delay_truncation::run),
     exact("fuse_dot", fuse_dot::run),
+    exact("hoist", hoist::run),
     exact("cse", cse::run),
     exact("dead", dead::run),
 ];
