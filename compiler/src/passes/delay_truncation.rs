@@ -2,13 +2,14 @@
 //!
 //! Before: a sum (of two values, or over an axis) of numbers each truncated by f bits and used nowhere else. After: the sum is taken
 //! first, at full scale, and truncated once. Error: a truncation is off by at most half a unit in the last place, so a sum of n
-//! differs by at most (n + 1)/2 units. Never: when the sum at full scale needs more than 64 bits, which would ask for a wider ring.
+//! differs by at most (n + 1)/2 units. Never: when the sum at full scale needs more than 62 bits: it would ask for a wider
+//! ring, or leave a ring of 64 bits no slack for probabilistic truncation.
 
 use super::rewrite::{Rewriter, rewrite};
 use crate::ir::{Entry, Module, Node, Op, Value};
 
 /// Widest sum at full scale.
-const MAX_BITS: u32 = 64;
+const MAX_BITS: u32 = 62;
 
 pub(super) fn run(module: &Module, entry: &mut Entry) {
     rewrite(module, entry, &visit);
