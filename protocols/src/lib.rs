@@ -18,6 +18,7 @@
 
 pub mod algebra;
 pub mod blocks;
+mod buffer;
 pub mod cost;
 pub mod ledger;
 pub mod protocol;

@@ -5,52 +5,13 @@
 //! is the same for all schemes and lives here; only a scheme's kernels look inside a plane, as
 //! contiguous slices of one type.
 
-use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
 
 use mpc_runtime::Depth;
-use zeroize::Zeroize;
 
-/// A cache line.
-#[derive(Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C, align(64))]
-struct Line([u64; 8]);
-
-thread_local! {
-    static LIVE_BYTES: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Bytes that the share vectors of this thread take.
-pub fn live_bytes() -> usize {
-    LIVE_BYTES.get()
-}
-
-/// Words on cache-line boundaries; wiped when dropped.
-struct Buffer(Vec<Line>);
-
-impl Buffer {
-    fn zeroed(words: usize) -> Buffer {
-        let lines = words.div_ceil(8);
-        LIVE_BYTES.set(LIVE_BYTES.get() + lines * size_of::<Line>());
-        Buffer(vec![Line::default(); lines])
-    }
-
-    fn words(&self) -> &[u64] {
-        bytemuck::cast_slice(&self.0)
-    }
-
-    fn words_mut(&mut self) -> &mut [u64] {
-        bytemuck::cast_slice_mut(&mut self.0)
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        self.words_mut().zeroize();
-        LIVE_BYTES.set(LIVE_BYTES.get() - self.0.len() * size_of::<Line>());
-    }
-}
+use crate::buffer::Buffer;
+pub use crate::buffer::live_bytes;
 
 /// What an element of a plane is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +118,7 @@ impl Plane {
                     && (range.end == self.len || range.end.is_multiple_of(64))
             }
         };
-        let small = self.buffer.0.len() > 64 && len * 2 < self.len;
+        let small = self.buffer.words().len() > 512 && len * 2 < self.len;
         if whole_words && !small {
             let start = self.start + self.unit.words(range.start);
             return Plane { buffer: self.buffer.clone(), unit: self.unit, start, len };

@@ -1,0 +1,126 @@
+//! Memory of share vectors: aligned, wiped when given back, and used again without asking the system.
+//!
+//! A fresh page costs more than the product computed into it, so a thread keeps what it no longer
+//! uses. Spare memory is all 0: it is wiped when it is given back, and need not be when it is taken.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use zeroize::Zeroize;
+
+/// A cache line.
+#[derive(Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+struct Line([u64; 8]);
+
+const LINE_BYTES: usize = size_of::<Line>();
+/// Lines below which the allocator is quick by itself.
+const LEAST: usize = 256;
+/// Spare bytes that a thread keeps.
+const SPARE_BYTES: usize = 64 << 20;
+
+/// Buffers that are all 0, by their length in lines.
+#[derive(Default)]
+struct Spare {
+    by_lines: BTreeMap<usize, Vec<Vec<Line>>>,
+    bytes: usize,
+}
+
+thread_local! {
+    static LIVE_BYTES: Cell<usize> = const { Cell::new(0) };
+    static SPARE: RefCell<Spare> = RefCell::default();
+}
+
+/// Bytes that the share vectors of this thread take.
+pub fn live_bytes() -> usize {
+    LIVE_BYTES.get()
+}
+
+impl Spare {
+    fn take(&mut self, lines: usize) -> Option<Vec<Line>> {
+        let buffer = self.by_lines.get_mut(&lines)?.pop()?;
+        self.bytes -= lines * LINE_BYTES;
+        Some(buffer)
+    }
+
+    /// Keeps a buffer that is all 0, and lets larger ones go if it must.
+    fn keep(&mut self, buffer: Vec<Line>) {
+        self.bytes += buffer.len() * LINE_BYTES;
+        self.by_lines.entry(buffer.len()).or_default().push(buffer);
+        while self.bytes > SPARE_BYTES {
+            let Some(mut largest) = self.by_lines.last_entry() else { return };
+            match largest.get_mut().pop() {
+                Some(buffer) => self.bytes -= buffer.len() * LINE_BYTES,
+                None => _ = largest.remove(),
+            }
+        }
+    }
+}
+
+/// Lines to reserve for so many: one of eight sizes between powers of two.
+fn class(lines: usize) -> usize {
+    match lines {
+        0..LEAST => lines,
+        _ => lines.next_multiple_of((lines.next_power_of_two() / 16).max(1)),
+    }
+}
+
+/// Words on cache-line boundaries; wiped when dropped.
+pub(crate) struct Buffer(Vec<Line>);
+
+impl Buffer {
+    /// At least so many words, all 0.
+    pub(crate) fn zeroed(words: usize) -> Buffer {
+        let lines = class(words.div_ceil(8));
+        LIVE_BYTES.set(LIVE_BYTES.get() + lines * LINE_BYTES);
+        let spare =
+            if lines < LEAST { None } else { SPARE.with_borrow_mut(|spare| spare.take(lines)) };
+        Buffer(spare.unwrap_or_else(|| vec![Line::default(); lines]))
+    }
+
+    /// All words.
+    pub(crate) fn words(&self) -> &[u64] {
+        bytemuck::cast_slice(&self.0)
+    }
+
+    /// All words, to be changed.
+    pub(crate) fn words_mut(&mut self) -> &mut [u64] {
+        bytemuck::cast_slice_mut(&mut self.0)
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let lines = self.0.len();
+        // The counter and the spare buffers are gone if the thread is ending.
+        _ = LIVE_BYTES.try_with(|live| live.set(live.get() - lines * LINE_BYTES));
+        if (LEAST..=SPARE_BYTES / LINE_BYTES).contains(&lines) {
+            let mut buffer = std::mem::take(&mut self.0);
+            buffer.fill(Line::default());
+            _ = SPARE.try_with(|spare| spare.borrow_mut().keep(buffer));
+        } else {
+            self.words_mut().zeroize();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_is_used_again_is_0_and_bounded() {
+        for words in [0, 1, 8, 9, 4000, 5000, 1 << 20] {
+            for _ in 0..3 {
+                let mut buffer = Buffer::zeroed(words);
+                assert!(buffer.words().len() >= words && buffer.words().iter().all(|&w| w == 0));
+                assert!(buffer.words().len() <= words.div_ceil(8) * 9 + 8, "{words}");
+                buffer.words_mut().fill(!0);
+            }
+        }
+        let many: Vec<Buffer> = (0..20).map(|_| Buffer::zeroed(1 << 20)).collect();
+        drop(many);
+        assert!(SPARE.with_borrow(|spare| spare.bytes) <= SPARE_BYTES);
+        assert_eq!(live_bytes(), 0);
+    }
+}
