@@ -37,6 +37,7 @@ macro_rules! for_each_protocol {
         $callback! {
             plain,
             rep3_ring,
+            rep3_bin,
         }
     };
 }

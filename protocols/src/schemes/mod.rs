@@ -3,4 +3,5 @@
 pub mod over_binary;
 pub mod plain;
 mod rep3;
+pub mod rep3_bin;
 pub mod rep3_ring;
