@@ -5,8 +5,26 @@
 //! Differs:  the paper's shares are (x_i, x_{i-1} - x); ours is the additive form of ABY3 (Mohassel and
 //!           Rindal 2018, eprint 2018/403), and so is the idea of converting addends.
 //! Security: any one party learns nothing; a malicious party may alter the result.
-//! Cost:     k-bit ring, bytes sent by the busiest party for one element: mul, open, from_bits 8 (16 for
-//!           k = 128); select 16; ltz of 64 bits 22.75 in 8 rounds; the rest in [`super::rep3`].
+//!
+//! Cost of one element, in bytes of payload for k = 64 (numbers are twice as long for k = 128; each
+//! message of packed bits is rounded up to whole bytes for the whole vector). log is
+//! ⌈log2⌉:
+//!
+//! | verb | rounds | sent by each |
+//! |---|---|---|
+//! | mul, dot, matmul, open | 1 | 8 for an element of the result |
+//! | share | 1 | 8 by the owner |
+//! | and | 1 | 1/8 |
+//! | ltz, b bits (lt: b + 1) | 2 + log(b-1) | (3b - 5 - log(b-1))/8, one bit more at party 0: 22.75 for b = 64 |
+//! | eqz, eq, b bits | 1 + log b | (b-1)/8, (2b-1)/8 at party 0 |
+//! | from_bits | 2 | 8 |
+//! | select | 2 | 16 |
+//! | trunc exact, shift_right, by m | 4 + log m | 8 + (3m - 2 - log m)/8, 8 + ⌈m/8⌉ more at party 0 |
+//! | trunc probabilistic | 2 | 8, 8 + ⌈m/8⌉ |
+//! | trunc fast | 1 | 0, 8 |
+//! | wrap to m bits | 4 + log m | as trunc without ⌈m/8⌉ |
+//! | shuffle | 3 | 16 |
+//! | permute by rows of w | 4 | 16 (1 + 1/w) + 8/w |
 
 use std::rc::Rc;
 
