@@ -50,7 +50,8 @@ pub const INFO: Info = Info {
     assumptions: "AES-128 is a pseudo-random function",
     truncation: "exact reveals nothing; probabilistic rounds up or down at random, in a way that \
                  depends on shares of two parties (no ideal rounding); fast does too and is grossly \
-                 wrong with probability |x|/2^k for the unscaled x",
+                 wrong with probability |x|/2^k for the unscaled x, at most 2^-9 (wider \
+                 numbers are truncated as in probabilistic)",
     paper: "eprint 2016/768, 2018/403",
 };
 
@@ -68,6 +69,9 @@ pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>
         ))),
     }
 }
+
+/// Bits of the ring above a number that is truncated in the hope that nothing overflows.
+const HOPE_BITS: u32 = 8;
 
 const MUL: Label = Label("rep3.mul");
 const DOT: Label = Label("rep3.dot");
@@ -165,8 +169,10 @@ impl<W: Word> Rep3<W> {
         let one = W::from_i128(1);
         match self.truncation {
             // Without the carry the sum is the floor or 1 less, so 1 more is the floor or 1 more.
-            Truncation::Fast => Shift::Carried(W::zeroed(), Carried::hopeful(shift), one),
-            Truncation::Probabilistic if bits < W::BITS => {
+            Truncation::Fast if bits + HOPE_BITS <= W::BITS => {
+                Shift::Carried(W::zeroed(), Carried::hopeful(shift), one)
+            }
+            Truncation::Fast | Truncation::Probabilistic if bits < W::BITS => {
                 Shift::Carried(before, Carried::shift(shift, false), one.minus(after))
             }
             Truncation::Exact if bits + 1 < W::BITS => Shift::Carried(
