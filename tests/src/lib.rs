@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`programs`] | programs in the language with their data |
 //! | [`seed`] | the one source of randomness of tests, printed so that a failure can be had again |
 //! | [`session`] | all parties of a run in one process, and what must hold of every run |
 //! | [`faults`] | what must hold when the network or a party fails |
@@ -10,6 +11,7 @@
 
 pub mod faults;
 pub mod generate;
+pub mod programs;
 pub mod seed;
 pub mod session;
 pub mod tree;

@@ -1,5 +1,7 @@
 //! Random programs: every protocol gives what the emulator gives, at the cost that was estimated.
 
+use mpc_bytecode::operand::Text;
+use mpc_bytecode::{Element, Entry, Instruction, Program, Receivers, Variable};
 use mpc_tests::{generate, seed, session};
 
 /// Runs `count` programs under every protocol, or as many as `seconds` allow; fails with all
@@ -34,4 +36,29 @@ fn programs_of_64_bits_agree_with_the_emulator_under_every_protocol() {
 #[test]
 fn wide_programs_agree_with_the_emulator_under_every_protocol() {
     compare(30, 2000, 30, 110, 20);
+}
+
+#[test]
+fn a_difference_is_noticed() {
+    // uniform bits put out: no two runs agree on 64 of them
+    let text = "randsb (sb0:64)\nopensb (cb0:64, sb0:64)\noutputcb ($0, cb0:64)\nhalt ()";
+    let parse = |line| Instruction::parse(&mut Text::new(line)).expect("it is an instruction");
+    let code: Vec<_> = text.lines().map(parse).collect();
+    let output = Variable {
+        name: "noise".into(),
+        element: Element::Bool,
+        shape: vec![64],
+        receivers: Receivers::All,
+    };
+    let entries = vec![Entry { name: "main".into(), start: 0, end: code.len() as u32 }];
+    let registers = [0, 0, 64, 64, 0];
+    let (ring_bits, field_bits) = (8, 8);
+    let outputs = vec![output];
+    let program =
+        Program { outputs, entries, registers, ring_bits, field_bits, code, ..Default::default() };
+    let case = session::Case { program, inputs: vec![] };
+    for under in session::all() {
+        let what = case.check(under, "main").expect_err("noise equals noise");
+        assert!(what.contains("output 0"), "{under}: {what}");
+    }
 }

@@ -12,6 +12,8 @@ use crate::{Bank, Error, Group, Instruction, Program, Receivers, Result};
 
 /// Most registers of one bank (2^40: a terabyte of bits, more than any machine has).
 const MAX_REGISTERS: u64 = 1 << 40;
+/// Most machine integers: the machine allocates them before it starts.
+const MAX_INTEGERS: u64 = 1 << 20;
 
 /// Checks a program as the module says.
 ///
@@ -19,7 +21,8 @@ const MAX_REGISTERS: u64 = 1 << 40;
 /// The first rule that is broken, with the instruction.
 pub fn verify(program: &Program) -> Result<()> {
     let outside = |rule| Err(Error::Malformed(rule));
-    if program.registers.iter().any(|&n| n > MAX_REGISTERS) {
+    let integers = program.registers(Bank::R);
+    if program.registers.iter().any(|&n| n > MAX_REGISTERS) || integers > MAX_INTEGERS {
         return outside("bank size");
     }
     if program.ring_bits > 128 || program.field_bits > 256 {

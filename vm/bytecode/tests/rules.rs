@@ -298,6 +298,7 @@ fn every_instruction_with_a_rule_of_its_own_is_in_the_table() {
 /// What is the matter with a program as a whole, and how to bring it about.
 const BROKEN_PROGRAMS: &[(&str, fn(&mut Program))] = &[
     ("bank size", |p| p.registers[2] = (1 << 40) + 1),
+    ("bank size", |p| p.registers[4] = (1 << 20) + 1),
     ("bit bound", |p| p.ring_bits = 129),
     ("bit bound", |p| p.field_bits = 257),
     ("debug section", |p| p.spans = vec![Span::default(); p.code.len() + 1]),

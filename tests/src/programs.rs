@@ -1,0 +1,175 @@
+//! Programs in the language with their data.
+//!
+//! A folder with a `case.toml` is a case, run on its `[small]` data where it has some; so is a file of
+//! the compiler's run tests, with its data in lines `// input x: 1 2 3` and `// -D name=value`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use mpc_bytecode::{Element, Program, Receivers, Variable};
+use mpc_compiler::CompileOptions;
+use mpc_compiler::passes::Level;
+use mpc_compiler::source::LoadError;
+use mpc_vm::data;
+
+use crate::session::Case;
+use crate::tree::root;
+
+/// A folder with a program, or a file with program and data.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    path: PathBuf,
+}
+
+/// All programs that come with the project and with its tests, in the order of their names.
+pub fn samples() -> Vec<Sample> {
+    let mut found = vec![];
+    for place in ["programs", "tests/programs", "compiler/tests/run"] {
+        let Ok(entries) = std::fs::read_dir(root().join(place)) else { continue };
+        let paths = entries.map(|entry| entry.expect("the folder is readable").path());
+        let file = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "mpc");
+        found.extend(paths.filter(|path| file(path) || path.join("case.toml").is_file()));
+    }
+    found.sort();
+    found.into_iter().map(|path| Sample { path }).collect()
+}
+
+/// The rest of the lines that start with `mark`.
+fn marked<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
+    text.lines().filter_map(move |line| line.strip_prefix(mark)).map(str::trim)
+}
+
+impl Sample {
+    /// Its name.
+    pub fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Compiles it and reads its small data.
+    ///
+    /// # Errors
+    /// What the compiler or the reader of data says.
+    pub fn case(&self) -> Result<Case, String> {
+        if self.path.is_file() {
+            return self.case_of_file();
+        }
+        let text = std::fs::read_to_string(self.path.join("case.toml")).unwrap_or_default();
+        let table: toml::Table = toml::from_str(&text).map_err(|e| e.to_string())?;
+        let small = table.get("small").and_then(toml::Value::as_table);
+        // what `small` says comes before what is said for the whole
+        let of = |name: &str| -> BTreeMap<String, String> {
+            let sections = [Some(&table), small].into_iter().flatten();
+            let pairs = sections.filter_map(|t| t.get(name)?.as_table()).flatten();
+            pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.into()))).collect()
+        };
+        let files: BTreeMap<_, _> =
+            of("input").into_iter().map(|(key, file)| (key, self.path.join(file))).collect();
+        let main = table.get("program").and_then(toml::Value::as_str).unwrap_or("main.mpc");
+        let program = compile(main, &self.path, of("define"), &files)?;
+        let inputs = program.inputs.iter().map(|variable| input(&program, &files, variable));
+        let inputs = inputs.collect::<Result<_, _>>()?;
+        Ok(Case { program, inputs })
+    }
+
+    fn case_of_file(&self) -> Result<Case, String> {
+        let text = std::fs::read_to_string(&self.path).map_err(|e| e.to_string())?;
+        let mut options = CompileOptions::default();
+        let defines = marked(&text, "// -D ").filter_map(|line| line.split_once('='));
+        options.defines.extend(defines.map(|(name, value)| (name.into(), value.into())));
+        let given: BTreeMap<&str, &str> =
+            marked(&text, "// input ").filter_map(|line| line.split_once(": ")).collect();
+        let main = self.name();
+        let program = build(&main, self.path.parent().unwrap_or(&self.path), &options)?;
+        let values = |variable: &Variable| {
+            let numbers = given.get(&*variable.name).ok_or(format!("no data for {variable:?}"))?;
+            let scale = match variable.element {
+                Element::Fix(_, fraction) => f64::from(fraction).exp2(),
+                _ => 1.0,
+            };
+            let number = |n: &str| n.parse::<f64>().map(|n| (n * scale).round() as i128);
+            numbers
+                .split_whitespace()
+                .map(number)
+                .collect::<Result<_, _>>()
+                .map_err(|e| e.to_string())
+        };
+        let inputs = program.inputs.iter().map(values).collect::<Result<_, _>>()?;
+        Ok(Case { program, inputs })
+    }
+}
+
+/// Compiles; sizes that the program leaves open are those of the data. A row or column of a table is a
+/// vector where the program says so.
+fn compile(
+    main: &str,
+    folder: &Path,
+    defines: BTreeMap<String, String>,
+    files: &BTreeMap<String, PathBuf>,
+) -> Result<Program, String> {
+    let mut options = CompileOptions { defines, ..Default::default() };
+    let first = build(main, folder, &options);
+    if first.is_ok() || files.is_empty() {
+        return first;
+    }
+    for (key, path) in files {
+        let name = key.rsplit('.').next().unwrap_or(key);
+        let shape = data::shape_of(path, name).map_err(|e| e.to_string())?;
+        let shape = shape.into_iter().map(|size| size as usize).collect();
+        options.input_shapes.insert(name.into(), shape);
+    }
+    build(main, folder, &options).or_else(|_| {
+        options.input_shapes.values_mut().for_each(|shape| shape.retain(|&size| size != 1));
+        build(main, folder, &options)
+    })
+}
+
+fn build(main: &str, folder: &Path, options: &CompileOptions) -> Result<Program, String> {
+    let loader = |path: &str| {
+        std::fs::read(folder.join(path)).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => LoadError::Missing,
+            _ => LoadError::Unreadable(e.to_string()),
+        })
+    };
+    let compiled = mpc_compiler::build(main, &loader, options, Level::Full);
+    let (program, _) = compiled.map_err(|failure| failure.render(false))?;
+    Program::load(&program.encode()).map_err(|e| e.to_string())
+}
+
+fn input(
+    program: &Program,
+    files: &BTreeMap<String, PathBuf>,
+    variable: &Variable,
+) -> Result<Vec<i128>, String> {
+    let read = |path: &Path, variable: &Variable| {
+        data::read_input(path, variable).map_err(|error| error.to_string())
+    };
+    let name = stem(variable);
+    let qualified = format!("{}.{name}", program.roles[owner(variable)]);
+    if let Some(path) = files.get(&qualified) {
+        return read(path, variable);
+    }
+    let path = files.get(name).ok_or(format!("no data for `{qualified}` in case.toml"))?;
+    let namesakes: Vec<_> = program.inputs.iter().filter(|v| stem(v) == name).collect();
+    if namesakes.len() == 1 {
+        return read(path, variable);
+    }
+    // the file holds the values of all roles, stacked
+    let mut stacked = variable.clone();
+    stacked.shape.insert(0, namesakes.len() as u64);
+    let all = read(path, &stacked)?;
+    let at = namesakes.iter().position(|v| owner(v) == owner(variable)).unwrap_or(0);
+    let size = all.len() / namesakes.len();
+    Ok(all[at * size..(at + 1) * size].to_vec())
+}
+
+/// The name in the source: `bid` for what each of several bidders gives as `bid[0]`, `bid[1]`, …
+fn stem(variable: &Variable) -> &str {
+    variable.name.split('[').next().unwrap_or(&variable.name)
+}
+
+fn owner(variable: &Variable) -> usize {
+    match &variable.receivers {
+        Receivers::Roles(roles) => roles.first().map_or(0, |&role| role as usize),
+        Receivers::All => 0,
+    }
+}

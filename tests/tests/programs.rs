@@ -1,0 +1,58 @@
+//! Every program, compiled once, under every protocol: the outputs of the emulator, bit for bit, and
+//! the costs that were estimated.
+
+use mpc_tests::programs::{Sample, samples};
+use mpc_tests::session::{self, Case, Under};
+
+/// Runs all samples, a protocol at a time; fails with everything that differs.
+fn matrix(wanted: impl Fn(Under) -> bool) {
+    let cases: Vec<(Sample, Case)> = samples()
+        .into_iter()
+        .map(|sample| {
+            let case = sample.case().unwrap_or_else(|e| panic!("{}: {e}", sample.name()));
+            (sample, case)
+        })
+        .collect();
+    assert!(!cases.is_empty(), "there are programs");
+    let mut wrong = vec![];
+    for under in session::all().into_iter().filter(|&under| wanted(under)) {
+        for (sample, case) in &cases {
+            let start = std::time::Instant::now();
+            // states live longer than an entry, and a run here is one entry
+            let alone = case.program.states.is_empty();
+            for entry in case.program.entries.iter().filter(|_| alone) {
+                let outcome = case.check(under, &entry.name);
+                wrong.extend(outcome.err().map(|what| format!("{}: {what}", sample.name())));
+            }
+            let (name, seconds) = (sample.name(), start.elapsed().as_secs_f64());
+            println!("{name:24} {under:28} {seconds:7.2} s", under = under.to_string());
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn programs_mean_the_same_under_plain_as_emulated() {
+    matrix(|under| under.protocol.info.name == "plain");
+}
+
+#[test]
+fn programs_mean_the_same_under_rings() {
+    matrix(|under| under.protocol.info.name.ends_with("-ring"));
+}
+
+#[test]
+fn programs_mean_the_same_under_every_other_protocol() {
+    matrix(|under| {
+        let name = under.protocol.info.name;
+        name != "plain" && !name.ends_with("-ring")
+    });
+}
+
+#[test]
+fn the_same_source_gives_the_same_bytes() {
+    for sample in samples() {
+        let compile = || sample.case().map(|case| case.program.encode());
+        assert_eq!(compile(), compile(), "{}", sample.name());
+    }
+}
