@@ -325,8 +325,13 @@ const WORDS: &[&str] = &[
     "9223372036854775807",
 ];
 
+/// How many of each; `PROPTEST_CASES=100000` for a long run.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(400)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn random_bytes_never_panic(given in proptest::collection::vec(any::<u8>(), 0..300)) {
