@@ -228,6 +228,9 @@ impl Lower<'_> {
             (Elem::Int(_), Elem::Fix(..)) | (Elem::Fix(..), Elem::Int(_)) => {
                 message.help("`fix(…)` converts an integer")
             }
+            (Elem::Bool, _) | (_, Elem::Bool) if at.op.is_comparison() => {
+                message.help("comparisons do not chain: `a < b && b < c`")
+            }
             (Elem::Bool, _) | (_, Elem::Bool) => message.help(
                 "`int(…)` or `fix(…)` makes 0 or 1 of a truth value; `select(c, a, b)` chooses",
             ),

@@ -107,7 +107,11 @@ impl<'a> Lower<'a> {
             };
             if slot >= slots.len() {
                 let message = Diagnostic::error(
-                    format!("`{name}` takes {} arguments", f.params.len()),
+                    format!(
+                        "`{name}` takes {} argument{}",
+                        f.params.len(),
+                        if f.params.len() == 1 { "" } else { "s" }
+                    ),
                     arg.span,
                     "one too many",
                 )
@@ -178,10 +182,14 @@ impl<'a> Lower<'a> {
             self.bind(&param.name.name, Some(val), param.name.span);
         }
         self.calls.push((id.0, id.1, span));
+        let told = self.messages.len();
         let val = self.deeper(span, |l| l.block(&f.body));
         let out = val.and_then(|val| self.result(f, &mut generics, val));
         self.calls.pop();
         self.at(span);
+        if out.is_none() && self.messages.len() == told {
+            self.unbound(f, &generics, span);
+        }
         out
     }
 

@@ -55,7 +55,7 @@ impl Lower<'_> {
                 message.help(format!("`wrap<{k}>(…)` reduces it modulo 2^{k}"))
             }
             (Elem::Int(_), Elem::Bool) => message.help("compare it: `… != 0`"),
-            (Elem::Fix(..), Elem::Fix(k, f)) => {
+            (Elem::Fix(_, g), Elem::Fix(k, f)) if f != g => {
                 message.help(format!("`fix<{k},{f}>(…)` converts the scale"))
             }
             _ => message,

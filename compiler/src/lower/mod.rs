@@ -91,6 +91,8 @@ struct Lower<'a> {
     steps: u64,
     depth: u32,
     stopped: bool,
+    /// The first statement that could not be lowered.
+    failed: Option<Span>,
 }
 
 /// Lowers a program whose names were checked. The module is empty when there were errors.
@@ -118,12 +120,19 @@ pub fn lower(program: &Program, options: &Options, messages: &mut Vec<Diagnostic
         steps: 0,
         depth: 0,
         stopped: false,
+        failed: None,
     };
     for source in program.sources.files() {
         l.b.file(&source.name);
     }
     l.program();
     messages.append(&mut l.messages);
+    if let Some(span) = l.failed
+        && !messages.iter().any(Diagnostic::is_error)
+    {
+        // Whatever fails says why; should it not, there is still no program.
+        messages.push(Diagnostic::error("this statement has no meaning", span, "not understood"));
+    }
     if messages.iter().any(Diagnostic::is_error) {
         return ir::Module::default();
     }
@@ -201,7 +210,9 @@ impl<'a> Lower<'a> {
         self.frame = 0;
         self.begin_states(stmts, states);
         for stmt in stmts {
-            self.stmt(stmt);
+            if self.stmt(stmt).is_none() {
+                self.failed.get_or_insert(stmt.span);
+            }
         }
         self.end_states(stmts, states);
         self.b.end_entry();

@@ -529,9 +529,10 @@ impl<'a> Lower<'a> {
                 cond.span,
                 format!("this is {found}"),
             );
-            let hint = branch
-                .and_then(|b| self.select_hint(b))
-                .unwrap_or_else(|| "select(condition, a, b)".into());
+            let Some(branch) = branch else {
+                return self.fail(message.help("loop to a public bound, and `select` what counts"));
+            };
+            let hint = self.select_hint(branch).unwrap_or_else(|| "select(condition, a, b)".into());
             return self.fail(message.help(format!("compute both sides and choose:  {hint}")));
         }
         if !t.ty.shape.is_empty() {
