@@ -490,7 +490,7 @@ impl<'a> Lower<'a> {
         let parts: Option<Vec<Tensor>> = roles
             .iter()
             .enumerate()
-            .map(|(i, role)| self.one_input(&format!("{name}[{i}]"), &ty, *role, input.ty.span))
+            .map(|(i, role)| self.one_input(&name, &ty, *role, input.ty.span))
             .collect();
         self.stack(parts?, input.ty.span)
     }

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use mpc_protocols::Truncation;
-use mpc_runtime::Party;
+use mpc_runtime::{Party, Result};
 use mpc_vm::net::Network;
+
+use crate::case;
 
 /// Secure multi-party computation on bytecode made by mpcc.
 #[derive(Parser)]
@@ -34,8 +36,11 @@ pub(crate) enum Command {
 /// What `local` and `run` share.
 #[derive(Args, Clone)]
 pub(crate) struct Choice {
-    /// Bytecode (.mpcb) or source (.mpc)
+    /// Bytecode (.mpcb), source (.mpc), or a folder with a case.toml
     pub(crate) file: PathBuf,
+    /// The small inputs of a folder
+    #[arg(long)]
+    pub(crate) small: bool,
     /// Protocol, see `mpcvm protocols`
     #[arg(long, value_name = "NAME")]
     pub(crate) protocol: Option<String>,
@@ -102,6 +107,16 @@ pub(crate) struct Run {
     pub(crate) child: bool,
 }
 
+impl Choice {
+    /// With what the folder says, if the file is one.
+    pub(crate) fn resolved(&self) -> Result<Choice> {
+        let mut choice = self.clone();
+        let Choice { file, small, define, input, .. } = &mut choice;
+        case::resolve(file, *small, define, input)?;
+        Ok(choice)
+    }
+}
+
 impl Run {
     /// What messages start with.
     pub(crate) fn prefix(&self) -> String {
@@ -111,8 +126,11 @@ impl Run {
 
 #[derive(Args)]
 pub(crate) struct Emulate {
-    /// Bytecode (.mpcb) or source (.mpc)
+    /// Bytecode (.mpcb), source (.mpc), or a folder with a case.toml
     pub(crate) file: PathBuf,
+    /// The small inputs of a folder
+    #[arg(long)]
+    pub(crate) small: bool,
     /// Report values that exceed their announced bits
     #[arg(long)]
     pub(crate) checked: bool,
@@ -163,7 +181,7 @@ pub(crate) struct NetCheck {
     pub(crate) config: PathBuf,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+fn pair(text: &str) -> std::result::Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => {
             Ok((name.into(), value.into()))

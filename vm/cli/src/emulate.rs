@@ -3,13 +3,16 @@
 use mpc_vm::emulate::{Options, States, emulate};
 
 use crate::arguments::Emulate;
-use crate::{BAD_USE, Failure, Outcome, inputs, load, results};
+use crate::{BAD_USE, Failure, Outcome, case, inputs, load, results};
 
 pub(crate) fn run(arguments: &Emulate) -> Outcome {
-    let loaded = load::load(&arguments.file, &arguments.define, &arguments.input)?;
+    let (mut file, mut define, mut input) =
+        (arguments.file.clone(), arguments.define.clone(), arguments.input.clone());
+    case::resolve(&mut file, arguments.small, &mut define, &mut input)?;
+    let loaded = load::load(&file, &define, &input)?;
     let program = &loaded.program;
     let entry = load::entry(program, &arguments.entry)?;
-    let values = inputs::read(program, &arguments.input, |_| true)?;
+    let values = inputs::read(program, &input, |_| true)?;
     let options =
         Options { checked: arguments.checked, seed: arguments.seed, ..Options::default() };
     let outcome = emulate(program, entry, &values, &mut States::new(), options)?;

@@ -24,7 +24,7 @@ use crate::{BAD_USE, CHEATING, Failure, Outcome, PEER_FAILED, inputs, keygen, st
 const GRACE: Duration = Duration::from_millis(2500);
 
 pub(crate) fn run(arguments: &Local) -> Outcome {
-    let choice = &arguments.choice;
+    let choice = &arguments.choice.resolved()?;
     let loaded = load::load(&choice.file, &choice.define, &choice.input)?;
     load::entry(&loaded.program, &choice.entry)?;
     let name = choice.protocol.as_deref().unwrap_or(DEFAULT_PROTOCOL);

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod case;
 mod emulate;
 mod inputs;
 mod keygen;

@@ -27,7 +27,7 @@ pub(crate) const MARK: char = '\u{1}';
 const PARENT_CHECK: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
-    let (me, choice) = (arguments.party, &arguments.choice);
+    let (me, choice) = (arguments.party, &arguments.choice.resolved()?);
     if arguments.child {
         watch_parent();
     }
