@@ -233,6 +233,10 @@ impl TlsTransport {
 
     /// Sleeps until a socket or a line has something, or `until`.
     fn wait(&mut self, until: Instant) -> Result<()> {
+        // A link whose turn ended before its socket was empty raises no further event.
+        if self.links.iter().flatten().any(|link| link.readable && !link.is_over()) {
+            return Ok(());
+        }
         let due = self.lines.iter().flatten().filter_map(Line::due).min();
         let until = due.map_or(until, |due| due.min(until));
         let mut timeout = until.saturating_duration_since(Instant::now());
