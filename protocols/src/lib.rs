@@ -13,6 +13,7 @@
 //! | [`schemes`] | the protocols |
 //! | [`blocks`] | comparison, truncation, conversion, shuffles from the required verbs |
 //! | [`algebra`] | rings and fields, carry trees, matrix kernels |
+//! | [`testing`] | parties in one process, and the laws that every protocol keeps |
 //!
 //! Start reading at [`schemes::blank`].
 
@@ -24,6 +25,7 @@ pub mod ledger;
 pub mod protocol;
 pub mod registry;
 pub mod schemes;
+pub mod testing;
 pub mod value;
 
 pub use cost::{Call, Cost, Sent, Truncation, Verb};

@@ -2,7 +2,11 @@
 
 /// `floor((x + 2^(shift-1)) / 2^shift)`: nearest, halves up.
 pub fn nearest(x: i128, shift: u32) -> i128 {
-    if shift == 0 { x } else { x.wrapping_add(1 << (shift - 1)) >> shift }
+    match shift {
+        0 => x,
+        1..=127 => (x >> shift) + (x >> (shift - 1) & 1),
+        _ => 0,
+    }
 }
 
 /// The value in `[-2^(k-1), 2^(k-1))` that equals `x` modulo `2^k`.

@@ -2,6 +2,7 @@
 
 pub mod bits;
 pub mod clear;
+pub mod field;
 pub mod matrix;
 pub mod ring;
 pub mod simd;

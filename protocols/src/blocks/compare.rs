@@ -40,12 +40,23 @@ async fn negative_to_bit(p: &dyn Protocol, step: &Step, a: &Shares) -> Result<Sh
     p.as_bits(step, &number).await
 }
 
-/// `a = 0`; `bits` bounds `a`. All bits of `c` and `r` agree, for `c = (a + r) mod 2^bits`.
+/// `a = 0`; `bits` bounds `a`.
 ///
 /// # Errors
 /// Those of the protocol.
 pub async fn eqz(p: &dyn Protocol, step: &Step, a: &Shares, bits: u32) -> Result<Shares> {
-    let Low { c, r } = low(p, step, a, bits, bits).await?;
+    low_are_zero(p, step, a, bits, bits).await
+}
+
+/// Whether the low `m` bits of `a` are 0: those of `c` and `r` agree, for `c = (a + r) mod 2^m`.
+async fn low_are_zero(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    bits: u32,
+    m: u32,
+) -> Result<Shares> {
+    let Low { c, r } = low(p, step, a, bits, m).await?;
     let (_, equal) = carry::borrow_inputs(p, step, &c, &r.bits).await?;
     carry::all(p, step, &equal).await
 }
@@ -91,13 +102,19 @@ pub async fn eq(
     b: &Shares,
     bits: u32,
 ) -> Result<Shares> {
-    // In a ring of just that width a difference is 0 if and only if it is 0 modulo the ring.
-    let wider = match p.domain() {
-        Domain::Ring { bits: ring } => ring.min(bits + 1),
-        Domain::Prime { .. } | Domain::Binary { .. } => bits + 1,
-    };
-    let difference = p.sub(step, a, b, wider).await?;
-    p.eqz(step, &difference, wider).await
+    // The difference is between -2^bits and 2^bits, so it is 0 if its low bits are.
+    match p.domain() {
+        Domain::Ring { bits: ring } => {
+            let wider = ring.min(bits + 1);
+            let difference = p.sub(step, a, b, wider).await?;
+            p.eqz(step, &difference, wider).await
+        }
+        Domain::Prime { .. } => {
+            let difference = p.sub(step, a, b, bits + 1).await?;
+            low_are_zero(p, step, &difference, bits + 1, bits).await
+        }
+        Domain::Binary { .. } => no_masks(),
+    }
 }
 
 /// Bit `j` of row `i` says whether `a[i] = j`, for `j < n`; `bits` bounds `a`. Unit vectors of the two
@@ -115,17 +132,16 @@ pub async fn one_hot(
     let needed = n.next_power_of_two().ilog2() as usize;
     let elements = p.decompose(step, a, bits, bits).await?;
     let rows = Wires::from_elements(&elements, bits as usize);
-    let index = rows.range(0, needed.min(rows.width()));
+    let index = rows.range(0, needed.min(rows.width() - 1));
     let excess = rows.range(index.width(), rows.width());
-    // A pair (¬b, b) for each bit of the index; one row that says whether the rest is 0.
+    // A pair (¬b, b) for each bit of the index; one row that says whether the rest, which has the sign,
+    // is 0.
     let inverse = Wires::not(p, step, &index).await?;
     let mut vectors: Vec<Wires> = (0..index.width())
         .map(|j| Wires::stack(&[inverse.range(j, j + 1), index.range(j, j + 1)]))
         .collect();
-    if excess.width() > 0 {
-        let inverse = Wires::not(p, step, &excess).await?;
-        vectors.push(Wires::row_of(carry::all(p, step, &inverse).await?));
-    }
+    let inverse = Wires::not(p, step, &excess).await?;
+    vectors.push(Wires::row_of(carry::all(p, step, &inverse).await?));
     while vectors.len() > 1 {
         vectors = pairwise(p, step, &vectors).await?;
     }

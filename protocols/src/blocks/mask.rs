@@ -178,7 +178,7 @@ pub async fn low(p: &dyn Protocol, step: &Step, x: &Shares, bits: u32, m: u32) -
     let c = match p.domain() {
         Domain::Ring { bits: ring } => open_low(p, step, x, &r.number, ring, m).await?,
         Domain::Prime { .. } => {
-            let lifted = raise(p, step, x, 1 << (bits - 1), bits).await?;
+            let lifted = raise(p, step, x, bits - 1, 0, bits + 1).await?;
             let opened = open_integer(p, step, &prep, &lifted, &r.number, bits, m).await?;
             let down = if m == bits { 1 << (bits - 1) } else { 0_u128 };
             let reduce = |s: &[u128; 2]| s[0].wrapping_sub(down) & ones(m);
@@ -189,7 +189,7 @@ pub async fn low(p: &dyn Protocol, step: &Step, x: &Shares, bits: u32, m: u32) -
     Ok(Low { c, r })
 }
 
-/// `x + lift`, bounded by `bits + 1`.
+/// `x + 2^power + more`, also where that does not fit a clear number; `bits` bounds the result.
 ///
 /// # Errors
 /// Those of the protocol.
@@ -197,16 +197,19 @@ pub async fn raise(
     p: &dyn Protocol,
     step: &Step,
     x: &Shares,
-    lift: u128,
+    power: u32,
+    more: u128,
     bits: u32,
 ) -> Result<Shares> {
-    if let Ok(lift) = i128::try_from(lift) {
-        return p.add_clear(step, x, &constant(lift), bits + 1).await;
+    let ring = matches!(p.domain(), Domain::Ring { .. });
+    if ring || power < PART_BITS {
+        let lift = (1_u128 << power).wrapping_add(more);
+        return p.add_clear(step, x, &constant(lift as i128), bits).await;
     }
-    // 2^127 does not fit a clear number: add it in two parts.
-    let (part, rest) = (lift / 2, lift - lift / 2);
-    let once = p.add_clear(step, x, &constant(part as i128), bits + 1).await?;
-    p.add_clear(step, &once, &constant(rest as i128), bits + 1).await
+    let one = p.public(step, &Clear::new(vec![1; x.len()], x.depth)).await?;
+    let lift = scale(p, step, &one, power, bits).await?;
+    let lifted = p.add(step, x, &lift, bits).await?;
+    p.add_clear(step, &lifted, &constant(more as i128), bits).await
 }
 
 /// Places of the lower part of a public number that does not fit a clear one.

@@ -137,7 +137,7 @@ async fn field(
     let prep = step.preprocessing();
     let EdaBit { number: r, bits: r_bits } = edabit(p, &prep, a.len(), m).await?;
     let half = if rounding == Rounding::Nearest { 1_u128 << (m - 1) } else { 0 };
-    let x = raise(p, step, a, (1 << (bits - 1)) + half, bits).await?;
+    let x = raise(p, step, a, bits - 1, half, bits + 2).await?;
     let bound = bits + u32::from(half > 0);
     let opened = open_integer(p, step, &prep, &x, &r, bound, m).await?;
     let quotient = opened.sum.map(a.len(), |v| v.iter().map(|&s| shift_wide(s, m)).collect());
@@ -167,7 +167,7 @@ async fn ring_floor(
     let EdaBit { number: r, bits: r_bits } = edabit(p, &prep, a.len(), bits).await?;
     let cut = r_bits.range(m as usize, bits as usize);
     let high = unsigned(p, &prep, &cut).await?;
-    let lifted = raise(p, step, a, 1 << (bits - 1), bits).await?;
+    let lifted = raise(p, step, a, bits - 1, 0, bits + 1).await?;
     let c = open_low(p, step, &lifted, &r, ring, bits).await?;
     let (g, e) = carry::borrow_inputs(p, step, &c, &r_bits).await?;
     let below = |w: &Wires| w.range(0, m as usize);
@@ -208,7 +208,7 @@ async fn ring_random(
     let n = a.len();
     let EdaBit { number: r, bits: r_bits } = edabit(p, &prep, n, bits + 1).await?;
     let high = unsigned(p, &prep, &r_bits.range(m as usize, bits as usize)).await?;
-    let lifted = raise(p, step, a, 1 << (bits - 1), bits).await?;
+    let lifted = raise(p, step, a, bits - 1, 0, bits + 1).await?;
     let c = open_low(p, step, &lifted, &r, ring, bits + 1).await?;
     let top = clear_rows(&c, 1, |c: u128, _| c >> bits & 1 == 1);
     let carry = p.xor_clear(step, &r_bits.row(bits as usize), &top).await?;

@@ -190,7 +190,7 @@ impl Protocol for Plain {
     }
 
     fn shift_right<'a>(&'a self, _: &'a Step, a: &'a Shares, _: u32, shift: u32) -> Fut<'a> {
-        unary(a, |x| x >> shift)
+        unary(a, |x| x >> shift.min(127))
     }
 
     fn wrap<'a>(&'a self, _: &'a Step, a: &'a Shares, _: u32, k: u32) -> Fut<'a> {
@@ -220,7 +220,7 @@ impl Protocol for Plain {
 
     fn decompose<'a>(&'a self, _: &'a Step, a: &'a Shares, k: u32, _: u32) -> Fut<'a> {
         let (numbers, k): (Vec<i128>, usize) = (values(a).collect(), k as usize);
-        now(bits(a.len() * k, a.depth, |i| numbers[i / k] >> (i % k) & 1 == 1))
+        now(bits(a.len() * k, a.depth, |i| numbers[i / k] >> (i % k).min(127) & 1 == 1))
     }
 
     fn shuffle<'a>(

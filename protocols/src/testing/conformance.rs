@@ -1,0 +1,348 @@
+//! The laws that every protocol keeps; instantiated for every line of the registry.
+//!
+//! All randomness comes from one seed, printed on failure and taken from the variable `SEED`.
+
+use std::rc::Rc;
+
+use mpc_runtime::{Depth, Phase, Step};
+
+use super::cases::{Arg, CASES, Case, Expect, Given, Kind};
+use super::session::{Outcome, Session, Task};
+use crate::cost::{Sent, Truncation};
+use crate::protocol::{Build, Protocol, Setup};
+use crate::value::{Clear, ClearBits};
+
+/// The seed of all tests: the variable `SEED`, or 1.
+///
+/// # Panics
+/// If the variable holds no number.
+pub fn seed() -> u64 {
+    std::env::var("SEED").map_or(1, |text| text.parse().expect("SEED is a number"))
+}
+
+/// Sizes that meet the edges of words.
+const LENGTHS: [usize; 9] = [0, 1, 2, 3, 63, 64, 65, 127, 130];
+
+/// Bounds under test, by the width that the session is made for.
+const BOUNDS: [(u32, &[u32]); 2] =
+    [(64, &[1, 2, 5, 16, 33, 63, 64]), (128, &[64, 65, 100, 127, 128])];
+
+fn setup(parties: usize, width: u32, truncation: Truncation) -> Setup {
+    Setup { parties, ring_bits: width, field_bits: width, stat_sec: 40, truncation, threads: 1 }
+}
+
+/// A small generator for inputs; not for secrets.
+struct Inputs(u64);
+
+impl Inputs {
+    fn word(&mut self) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number of `bits` bits: an edge of the range in every second draw.
+    fn number(&mut self, bits: u32) -> i128 {
+        if bits == 0 {
+            return 0;
+        }
+        let choice = self.word();
+        let wide = (u128::from(self.word()) << 64 | u128::from(self.word())) as i128;
+        let least = -1 << (bits - 1);
+        match choice % 10 {
+            0 => least,
+            1 => !least,
+            2 => 0,
+            3 => (bits > 1).into(),
+            4 => -1,
+            _ => wide >> (128 - bits),
+        }
+    }
+
+    fn values(&mut self, arg: &Arg, n: usize, bits: u32) -> Vec<i128> {
+        let (bits, len) = ((arg.bits)(bits), (arg.len)(n, bits));
+        match arg.kind {
+            Kind::Any => (0..len).map(|_| self.number(bits)).collect(),
+            Kind::Small => (0..len).map(|_| i128::from(self.word() % 7) - 1).collect(),
+            Kind::Positive => (0..len).map(|_| self.number(bits) & !(-1 << (bits - 1))).collect(),
+            Kind::Bit => (0..len).map(|_| i128::from(self.word() & 1)).collect(),
+            Kind::Permutation => {
+                let mut order: Vec<i128> = (0..len as i128).collect();
+                order.sort_by_cached_key(|_| self.word());
+                order
+            }
+        }
+    }
+}
+
+/// Shares the operands, each from another party, runs the verb and opens the result.
+fn task(
+    case: &'static Case,
+    operands: Rc<Vec<Vec<i128>>>,
+    bits: u32,
+    p: Rc<dyn Protocol>,
+    step: Step,
+) -> Task<Vec<i128>> {
+    Box::pin(async move {
+        let mut shares = vec![];
+        for (i, (arg, values)) in case.args.iter().zip(operands.iter()).enumerate() {
+            let owner = (i + 1) % step.parties();
+            let mine = owner == step.me();
+            shares.push(if arg.kind == Kind::Bit {
+                let bits: Vec<bool> = values.iter().map(|&b| b == 1).collect();
+                let (known, unknown) = (
+                    ClearBits::new(bits, Depth::ZERO),
+                    ClearBits::absent(values.len(), Depth::ZERO),
+                );
+                p.share_bits(&step, owner, if mine { &known } else { &unknown }).await?
+            } else {
+                let (known, unknown) = (
+                    Clear::new(values.clone(), Depth::ZERO),
+                    Clear::absent(values.len(), Depth::ZERO),
+                );
+                let bound = (arg.bits)(bits);
+                p.share(&step, owner, if mine { &known } else { &unknown }, bound).await?
+            });
+        }
+        let opened = match (case.run)(&*p, &step, &shares, bits).await? {
+            Given::Numbers(x) => p.open(&step, &x, None, bits).await?,
+            Given::Bits(x) => {
+                let opened = p.open_bits(&step, &x, None).await?;
+                opened.map(x.len(), |v| v.iter().map(|&b| i128::from(b)).collect())
+            }
+            Given::Opened(x) => x,
+        };
+        p.check(&step).await?;
+        Ok(opened.values().unwrap_or_default().to_vec())
+    })
+}
+
+fn judge(
+    case: &Case,
+    operands: &[Vec<i128>],
+    result: &[i128],
+    bits: u32,
+    mode: Truncation,
+) -> bool {
+    match case.expect {
+        Expect::Equal(f) => f(operands, bits) == result,
+        Expect::Near(f) => {
+            let expected = f(operands, bits);
+            let slack = i128::from(mode != Truncation::Exact);
+            let near = |(x, y): (&i128, &i128)| (x - y).abs() <= slack;
+            expected.len() == result.len() && expected.iter().zip(result).all(near)
+        }
+        Expect::Holds(f) => f(operands, result, bits),
+    }
+}
+
+/// Operands of all cases that make sense for a bound.
+fn chosen(n: usize, bits: u32, inputs: &mut Inputs) -> Vec<(&'static Case, Vec<Vec<i128>>)> {
+    let fitting = CASES.iter().filter(|case| case.least_bits <= bits);
+    let operands = |case: &'static Case| {
+        (case, case.args.iter().map(|arg| inputs.values(arg, n, bits)).collect())
+    };
+    fitting.map(operands).collect()
+}
+
+fn run(
+    session: &Session,
+    cases: &[(&'static Case, Vec<Vec<i128>>)],
+    bits: u32,
+) -> Vec<Outcome<Vec<i128>>> {
+    session
+        .run(cases.len(), |i, p, step| task(cases[i].0, Rc::new(cases[i].1.clone()), bits, p, step))
+}
+
+/// Every verb gives what it gives on clear integers, at all parties, for all sizes, bounds and modes
+/// of truncation.
+///
+/// # Panics
+/// If not.
+pub fn verbs_agree_with_clear_integers(build: Build, parties: usize) {
+    let mut inputs = Inputs(seed());
+    for (width, bounds) in BOUNDS {
+        for mode in [Truncation::Exact, Truncation::Probabilistic, Truncation::Fast] {
+            let session =
+                Session { build, setup: setup(parties, width, mode), seed: inputs.word() };
+            for (turn, &bits) in bounds.iter().enumerate() {
+                for (at, &n) in LENGTHS.iter().enumerate() {
+                    if mode != Truncation::Exact && (at + turn) % 3 != 0 {
+                        continue; // the modes differ in truncation only
+                    }
+                    if mode == Truncation::Fast && bits + 40 > width {
+                        continue; // fast may fail with a probability of 2^(bits - width)
+                    }
+                    agree(&session, n, bits, mode, &mut inputs);
+                }
+            }
+        }
+    }
+}
+
+fn agree(session: &Session, n: usize, bits: u32, mode: Truncation, inputs: &mut Inputs) {
+    let cases = chosen(n, bits, inputs);
+    let outcomes = run(session, &cases, bits);
+    for (i, (case, operands)) in cases.iter().enumerate() {
+        let results: Vec<&Vec<i128>> = outcomes.iter().map(|o| &o.results[i]).collect();
+        assert!(
+            results.iter().all(|r| r == &results[0]),
+            "{}: parties disagree; {n} elements, {bits} bits, SEED={}",
+            case.name,
+            seed()
+        );
+        assert!(
+            judge(case, operands, results[0], bits, mode),
+            "{}: wrong result {:?} for {:?}; {n} elements, {bits} bits, {mode} truncation, SEED={}",
+            case.name,
+            results[0],
+            operands,
+            seed()
+        );
+    }
+}
+
+/// What the ledger predicts is what goes on the wire: messages, bytes and rounds of both phases, for
+/// every verb alone.
+///
+/// # Panics
+/// If not.
+pub fn costs_are_what_the_wire_counts(build: Build, parties: usize) {
+    let mut inputs = Inputs(seed());
+    for (width, bits) in [(64, 16), (64, 64), (128, 90)] {
+        for mode in [Truncation::Exact, Truncation::Probabilistic, Truncation::Fast] {
+            let session =
+                Session { build, setup: setup(parties, width, mode), seed: inputs.word() };
+            for n in [1, 7, 65] {
+                for (case, operands) in chosen(n, bits, &mut inputs) {
+                    let truncates = matches!(case.expect, Expect::Near(_));
+                    if mode == Truncation::Exact || truncates {
+                        predicted(&session, case, &operands, bits);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn predicted(session: &Session, case: &'static Case, operands: &[Vec<i128>], bits: u32) {
+    let one = |_, p, step| task(case, Rc::new(operands.to_vec()), bits, p, step);
+    let account = session.account(1, one);
+    let n = operands[0].len();
+    for (party, outcome) in session.run(1, one).into_iter().enumerate() {
+        let stats = outcome.stats;
+        for phase in [Phase::Preprocessing, Phase::Online] {
+            let counted = stats.sent_in(phase);
+            let Sent { messages, .. } =
+                account.sent.get(&(phase, party)).copied().unwrap_or_default();
+            let found = (counted.messages, counted.bytes);
+            let declared = (messages, account.bytes(phase, party));
+            assert_eq!(
+                found, declared,
+                "{}: party {party} sends other messages and bytes in {phase:?} than declared; {n} \
+                 elements, {bits} bits",
+                case.name
+            );
+        }
+    }
+    let stats: Vec<_> = session.run(1, one).into_iter().map(|o| o.stats).collect();
+    let total = stats.iter().map(|s| s.rounds.total).max();
+    let online = stats.iter().map(|s| s.rounds.online).max();
+    let preprocessing = stats.iter().map(|s| s.preprocessing_rounds).max();
+    let found = (total, online, preprocessing);
+    let rounds = (account.rounds.total, account.rounds.online, account.preprocessing_rounds);
+    let declared = (Some(rounds.0), Some(rounds.1), Some(rounds.2));
+    assert_eq!(found, declared, "{}: rounds; {n} elements, {bits} bits", case.name);
+}
+
+/// The same seed gives the same bytes on the wire; another seed gives others.
+///
+/// # Panics
+/// If not.
+pub fn transcripts_follow_the_seed(build: Build, parties: usize) {
+    let mut inputs = Inputs(seed());
+    let cases = chosen(20, 33, &mut inputs);
+    let transcripts = |seed| {
+        let session = Session { build, setup: setup(parties, 64, Truncation::Exact), seed };
+        run(&session, &cases, 33).into_iter().map(|o| o.transcript).collect::<Vec<_>>()
+    };
+    let first = transcripts(1);
+    assert_eq!(first, transcripts(1), "the same seed, other bytes");
+    if parties > 1 {
+        let second = transcripts(2);
+        assert!(first.iter().zip(second).all(|(a, b)| *a != b), "another seed, the same bytes");
+    }
+}
+
+/// All 24 orders of four rows come about equally often.
+///
+/// # Panics
+/// If not.
+pub fn shuffles_are_uniform(build: Build, parties: usize) {
+    const RUNS: usize = 960;
+    let session = Session { build, setup: setup(parties, 64, Truncation::Exact), seed: seed() };
+    let outcomes = session.run(RUNS, |_, p, step| {
+        Box::pin(async move {
+            let rows = Clear::new(vec![0, 1, 2, 3], Depth::ZERO);
+            let rows = p.public(&step, &rows).await?;
+            let rows = p.shuffle(&step, &rows, 4, 1, 4).await?;
+            let opened = p.open(&step, &rows, None, 4).await?;
+            Ok(opened.values().unwrap_or_default().to_vec())
+        })
+    });
+    let mut counts = std::collections::BTreeMap::new();
+    for order in &outcomes[0].results {
+        *counts.entry(order.clone()).or_insert(0) += 1;
+    }
+    let expected = RUNS as f64 / 24.0;
+    let square = |c: i32| (f64::from(c) - expected).powi(2) / expected;
+    let chi: f64 = counts.values().map(|&c| square(c)).sum();
+    // 23 degrees of freedom: above 72 with probability below 10^-6.
+    assert!(counts.len() == 24 && chi < 72.0, "{} orders, chi square {chi}", counts.len());
+}
+
+#[cfg(test)]
+mod tests {
+    macro_rules! conformance {
+        ($name:ident, $module:path, $parties:expr) => {
+            mod $name {
+                use crate::testing::conformance;
+                use $module as scheme;
+
+                #[test]
+                fn verbs_agree_with_clear_integers() {
+                    conformance::verbs_agree_with_clear_integers(scheme::build, $parties);
+                }
+
+                #[test]
+                fn costs_are_what_the_wire_counts() {
+                    conformance::costs_are_what_the_wire_counts(scheme::build, $parties);
+                }
+
+                #[test]
+                fn transcripts_follow_the_seed() {
+                    conformance::transcripts_follow_the_seed(scheme::build, $parties);
+                }
+
+                #[test]
+                fn shuffles_are_uniform() {
+                    conformance::shuffles_are_uniform(scheme::build, $parties);
+                }
+            }
+        };
+    }
+
+    macro_rules! of_the_registry {
+        ($($module:ident),* $(,)?) => {
+            $( conformance!($module, crate::schemes::$module, scheme::INFO.parties.least()); )*
+        };
+    }
+    crate::for_each_protocol!(of_the_registry);
+    conformance!(blank, crate::schemes::blank, 1);
+    conformance!(circuits, crate::schemes::over_binary::one_party, 1);
+    conformance!(shamir_of_four, crate::schemes::shamir, 4);
+    conformance!(shamir_of_five, crate::schemes::shamir, 5);
+}

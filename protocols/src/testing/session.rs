@@ -1,0 +1,152 @@
+//! All parties of a protocol as threads, from one seed.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use mpc_runtime::transport::Frame;
+use mpc_runtime::{Depth, Executor, Header, Party, Result, Stats, Step, Transport, local};
+
+use crate::ledger::{Account, Ledger};
+use crate::protocol::{Build, Protocol, Seeds, Setup};
+
+/// A piece of a program at one party.
+pub type Task<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
+
+/// What one party got out of a run.
+pub struct Outcome<T> {
+    /// Results, by task.
+    pub results: Vec<T>,
+    /// What it sent.
+    pub stats: Stats,
+    /// Hashes of all frames it sent with their headers, sorted: frames of different tasks leave in any
+    /// order.
+    pub transcript: Vec<[u8; 32]>,
+}
+
+/// Makes protocol objects for a setup.
+#[derive(Clone)]
+pub struct Session {
+    /// The protocol.
+    pub build: Build,
+    /// What it is made for.
+    pub setup: Setup,
+    /// All randomness comes from here.
+    pub seed: u64,
+}
+
+/// Seeds of party `me` of `n`.
+pub fn seeds(seed: u64, me: Party, n: usize) -> Seeds {
+    let derive = |a: usize, b: usize| {
+        let mut hasher = blake3::Hasher::new_derive_key("mpc-protocols test seeds");
+        for number in [seed, a as u64, b as u64] {
+            hasher.update(&number.to_le_bytes());
+        }
+        *hasher.finalize().as_bytes()
+    };
+    let own = derive(me, me);
+    Seeds { own, pair: (0..n).map(|peer| derive(me.min(peer), me.max(peer))).collect() }
+}
+
+impl Session {
+    /// Runs `tasks` tasks at every party; outcomes by party.
+    ///
+    /// # Panics
+    /// If the protocol cannot be made or a task fails.
+    pub fn run<T: Send + 'static>(
+        &self,
+        tasks: usize,
+        task: impl Fn(usize, Rc<dyn Protocol>, Step) -> Task<T> + Sync,
+    ) -> Vec<Outcome<T>> {
+        let n = self.setup.parties;
+        local::run(n, |end| {
+            let me = end.me();
+            let protocol = (self.build)(&self.setup, me, &seeds(self.seed, me, n))
+                .expect("the setup suits the protocol");
+            let frames = Rc::new(RefCell::new(vec![]));
+            let mut executor = Executor::new(Box::new(Recording { end, frames: frames.clone() }));
+            let results = spawn(&mut executor, tasks, &protocol, &task);
+            executor.finish().unwrap_or_else(|(task, error)| panic!("task {task:?}: {error}"));
+            let mut transcript = frames.take();
+            transcript.sort_unstable();
+            let results = results.take().into_iter().map(|r| r.expect("all are over")).collect();
+            Outcome { results, stats: executor.stats(), transcript }
+        })
+    }
+
+    /// What the same tasks cost by the ledger.
+    ///
+    /// # Panics
+    /// If the protocol cannot be made.
+    pub fn account<T: 'static>(
+        &self,
+        tasks: usize,
+        task: impl Fn(usize, Rc<dyn Protocol>, Step) -> Task<T>,
+    ) -> Account {
+        let n = self.setup.parties;
+        let scheme = (self.build)(&self.setup, 0, &seeds(self.seed, 0, n))
+            .expect("the setup suits the protocol");
+        let ledger = Rc::new(Ledger::new(scheme, n));
+        let protocol: Rc<dyn Protocol> = ledger.clone();
+        let mut executor = Executor::new(Box::new(local::network(n, 1).remove(0)));
+        let results = spawn(&mut executor, tasks, &protocol, &task);
+        executor.run_ready().expect("nothing can go wrong on phantoms");
+        assert!(results.borrow().iter().all(Option::is_some), "phantoms wait for nothing");
+        ledger.account()
+    }
+}
+
+fn spawn<T: 'static>(
+    executor: &mut Executor,
+    tasks: usize,
+    protocol: &Rc<dyn Protocol>,
+    task: impl Fn(usize, Rc<dyn Protocol>, Step) -> Task<T>,
+) -> Rc<RefCell<Vec<Option<T>>>> {
+    let results = Rc::new(RefCell::new((0..tasks).map(|_| None).collect::<Vec<_>>()));
+    for i in 0..tasks {
+        let step = executor.step(i as u64, i as u32, Depth::ZERO);
+        let (future, out) = (task(i, protocol.clone(), step), results.clone());
+        executor.spawn(i as u64, i as u32, async move {
+            let result = future.await?;
+            out.borrow_mut()[i] = Some(result);
+            Ok(())
+        });
+    }
+    results
+}
+
+/// A transport that keeps the hash of every frame sent.
+struct Recording {
+    end: local::Local,
+    frames: Rc<RefCell<Vec<[u8; 32]>>>,
+}
+
+impl Transport for Recording {
+    fn me(&self) -> Party {
+        self.end.me()
+    }
+
+    fn parties(&self) -> usize {
+        self.end.parties()
+    }
+
+    fn send(&mut self, to: Party, header: &Header, payload: &[u8]) -> Result<()> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(to as u64).to_le_bytes()).update(&header.encode()).update(payload);
+        self.frames.borrow_mut().push(*hasher.finalize().as_bytes());
+        self.end.send(to, header, payload)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.end.flush()
+    }
+
+    fn receive(&mut self, into: &mut Vec<Frame>, wait: bool, awaited: &[Party]) -> Result<()> {
+        self.end.receive(into, wait, awaited)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.end.close()
+    }
+}
