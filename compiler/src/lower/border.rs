@@ -489,8 +489,7 @@ impl<'a> Lower<'a> {
         }
         let parts: Option<Vec<Tensor>> = roles
             .iter()
-            .enumerate()
-            .map(|(i, role)| self.one_input(&name, &ty, *role, input.ty.span))
+            .map(|role| self.one_input(&name, &ty, *role, input.ty.span))
             .collect();
         self.stack(parts?, input.ty.span)
     }
