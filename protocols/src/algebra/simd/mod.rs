@@ -54,6 +54,22 @@ fn cross_body<R: Ring>(z: &mut [R], x: [&[R]; 2], y: [&[R]; 2]) {
 }
 
 kernel! {
+    /// `z += b_0 + s_0 + u_0·f_0 + u_0·f_1 + u_1·f_0` with `f = a - b - 2s`: the last product of a choice.
+    choose choose_body choose_wide <R>(z: &mut [R], u: [&[R]; 2], a: [&[R]; 2], b: [&[R]; 2], s: [&[R]; 2])
+}
+
+#[inline(always)]
+fn choose_body<R: Ring>(z: &mut [R], u: [&[R]; 2], a: [&[R]; 2], b: [&[R]; 2], s: [&[R]; 2]) {
+    let n = z.len();
+    let [u, a, b, s] = [u, a, b, s].map(|x| x.map(|component| &component[..n]));
+    for i in 0..n {
+        let [f0, f1] = [0, 1].map(|j| a[j][i].minus(b[j][i]).minus(s[j][i]).minus(s[j][i]));
+        let product = u[0][i].times(f0.plus(f1)).plus(u[1][i].times(f0));
+        z[i] = z[i].plus(b[0][i]).plus(s[0][i]).plus(product);
+    }
+}
+
+kernel! {
     /// `z += x·y`, element by element.
     multiply_add multiply_add_body multiply_add_wide <R>(z: &mut [R], x: &[R], y: &[R])
 }
@@ -150,6 +166,7 @@ mod tests {
             };
             let (x, y) = ([ring[0], ring[1]], [ring[2], ring[3]]);
             both(&|z| cross(z, x, y), &|z| cross_body(z, x, y));
+            both(&|z| choose(z, x, y, x, y), &|z| choose_body(z, x, y, x, y));
             both(&|z| multiply_add(z, x[0], y[0]), &|z| multiply_add_body(z, x[0], y[0]));
             if n > 0 {
                 both(&|z| scale_add(z, x[0], y[0][0]), &|z| scale_add_body(z, x[0], y[0][0]));

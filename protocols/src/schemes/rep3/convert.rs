@@ -15,6 +15,7 @@ use mpc_runtime::{Label, Op, Party, Result, Step};
 use super::binary::{Row, interleave};
 use super::{Form, Input, PARTIES, Trio, both, costs, elements, plane, zip};
 use crate::algebra::ring::Word;
+use crate::algebra::simd;
 use crate::cost::Cost;
 use crate::schemes::over_binary::BinaryScheme;
 use crate::value::{ClearBits, Plane, Shares, Unit};
@@ -232,14 +233,14 @@ impl Trio {
             out.iter_mut().enumerate().for_each(|(i, u)| *u = self.known_pair(cond, i));
         });
         input.send(&op, SELECT_BIT)?;
-        let d = zip::<W>(a, b, W::minus);
-        let [d0, d1] = both::<W>(&d);
+        let (a, b) = (both::<W>(a), both::<W>(b));
         let role = self.role(Q);
         let mine = self.known_single::<W>(cond, Q).map(|v| {
             form.plane(|out: &mut [W]| {
                 for (i, o) in out.iter_mut().enumerate() {
                     // Q+1 takes component Q+1, Q+2 the components Q+2 and Q.
-                    let d = if role == 1 { d0[i] } else { d0[i].plus(d1[i]) };
+                    let [d0, d1] = [0, 1].map(|j| a[j][i].minus(b[j][i]));
+                    let d = if role == 1 { d0 } else { d0.plus(d1) };
                     *o = v(i).times(d);
                 }
             })
@@ -247,9 +248,13 @@ impl Trio {
         let offer = self.offer::<W>(&op, SELECT_KNOWN, form, Q, mine)?;
         let u = Shares::new(input.complete(self, &op, SELECT_BIT).await?, op.depth());
         let s = self.accept::<W>(&op, SELECT_KNOWN, form, Q, offer).await?;
-        let factor = zip::<W>(&d, &s, |d, s| d.minus(s.left(1)));
-        let plus = zip::<W>(b, &s, W::plus);
-        self.multiply::<W>(&op, SELECT_PRODUCT, form, (&u, &factor), Some(&plus)).await
+        let (u, s) = (both::<W>(&u), both::<W>(&s));
+        let z = self.summand(&op, form, |first, z: &mut [W]| {
+            let range = first..first + z.len();
+            let [u, a, b, s] = [u, a, b, s].map(|x| x.map(|component| &component[range.clone()]));
+            simd::choose(z, u, a, b, s);
+        });
+        self.reshare(&op, SELECT_PRODUCT, form, z).await
     }
 
     /// See [`Carried`]. `low > 0`.
