@@ -2,6 +2,7 @@
 //!
 //! Elements travel and are stored as little-endian words, always below the prime. Arithmetic has no
 //! branches and no tables that depend on values.
+#![allow(clippy::needless_range_loop, reason = "digits of several numbers run side by side")]
 
 /// A prime field. Elements are below the prime.
 pub trait Field: Copy + 'static {
