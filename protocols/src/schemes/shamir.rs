@@ -53,9 +53,9 @@ pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>
     let dealers = (corrupted as u32 + 1).next_power_of_two().ilog2();
     let needed = setup.field_bits + 1 + setup.stat_sec + dealers + 1;
     Ok(match needed {
-        0..=F61::BITS => Rc::new(Shamir::<F61>::new(setup, me, seeds)),
-        0..=F127::BITS => Rc::new(Shamir::<F127>::new(setup, me, seeds)),
-        0..=F255::BITS => Rc::new(Shamir::<F255>::new(setup, me, seeds)),
+        ..=F61::BITS => Rc::new(Shamir::<F61>::new(setup, me, seeds)),
+        _ if needed <= F127::BITS => Rc::new(Shamir::<F127>::new(setup, me, seeds)),
+        _ if needed <= F255::BITS => Rc::new(Shamir::<F255>::new(setup, me, seeds)),
         _ => {
             let Setup { field_bits, stat_sec, .. } = setup;
             return Err(Error::Program(format!(
