@@ -19,8 +19,9 @@ pub(crate) fn owner(variable: &Variable) -> usize {
 
 /// Values of the inputs by number, for those whose role is `mine`.
 ///
-/// `NAME=PATH` stands for every input of that name. If several roles have one, the file holds them
-/// all, stacked along a further first dimension; `ROLE.NAME=PATH` names the one of a role.
+/// `NAME=PATH` stands for every input of that name, also for what each of several roles gives. If
+/// several roles have one, the file holds them all, stacked along a further first dimension;
+/// `ROLE.NAME=PATH` names the one of a role.
 pub(crate) fn read(
     program: &Program,
     files: &[(String, String)],
@@ -47,20 +48,28 @@ pub(crate) fn of_party(
 ) -> Vec<(String, String)> {
     let concerns = |key: &str| {
         (program.inputs.iter())
-            .any(|v| mine(owner(v)) && (key == v.name || key == qualified(program, v)))
+            .any(|v| mine(owner(v)) && (key == stem(v) || is_alone(program, v, key)))
     };
     files.iter().filter(|(key, _)| concerns(key)).cloned().collect()
 }
 
-fn qualified(program: &Program, variable: &Variable) -> String {
-    format!("{}.{}", program.roles[owner(variable)], variable.name)
+/// The name in the source: `bid` for what each of several bidders gives as `bid[0]`, `bid[1]`, …
+fn stem(variable: &Variable) -> &str {
+    variable.name.split('[').next().unwrap_or(&variable.name)
+}
+
+/// Whether the key names this input and no other.
+fn is_alone(program: &Program, variable: &Variable, key: &str) -> bool {
+    let name = stem(variable);
+    (key == variable.name && key != name)
+        || key == format!("{}.{name}", program.roles[owner(variable)])
 }
 
 fn check_names(program: &Program, files: &[(String, String)]) -> Result<()> {
     for (at, (key, _)) in files.iter().enumerate() {
-        let known = |v: &Variable| v.name == *key || qualified(program, v) == *key;
+        let known = |v: &Variable| stem(v) == key || is_alone(program, v, key);
         if !program.inputs.iter().any(known) {
-            let names: Vec<&str> = program.inputs.iter().map(|v| v.name.as_str()).collect();
+            let names: Vec<&str> = program.inputs.iter().map(stem).collect();
             let hint = match nearest(key, &names) {
                 Some(best) => format!("; did you mean `{best}`?"),
                 None if names.is_empty() => "; it has none".into(),
@@ -87,20 +96,19 @@ fn read_one(
     variable: &Variable,
     role: usize,
 ) -> Result<Vec<i128>> {
-    let qualified = qualified(program, variable);
-    if let Some((_, path)) = files.iter().find(|(key, _)| *key == qualified) {
+    if let Some((_, path)) = files.iter().find(|(key, _)| is_alone(program, variable, key)) {
         return data::read_input(Path::new(path), variable);
     }
-    let Some((_, path)) = files.iter().find(|(key, _)| *key == variable.name) else {
-        let Variable { name, element, shape, .. } = variable;
+    let name = stem(variable);
+    let Some((_, path)) = files.iter().find(|(key, _)| key == name) else {
+        let Variable { element, shape, .. } = variable;
         let role = &program.roles[role];
         return Err(wrong(format!(
             "input `{name}` of role {role} is missing: {element} of shape {shape:?}; \
              give --input {name}=FILE"
         )));
     };
-    let namesakes: Vec<&Variable> =
-        program.inputs.iter().filter(|v| v.name == variable.name).collect();
+    let namesakes: Vec<&Variable> = program.inputs.iter().filter(|v| stem(v) == name).collect();
     if namesakes.len() == 1 {
         return data::read_input(Path::new(path), variable);
     }
