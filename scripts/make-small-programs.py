@@ -34,7 +34,7 @@ def salaries(rng):
     pay = np.round(rng.lognormal(np.log([[41000], [46500], [52000], [38500]]), 0.35, (4, 25))).astype(int)
     flat = np.sort(pay.ravel())
     expected = {
-        "mean": flat.mean(), "deviation": round(flat.std(), 2), "maximum": flat[99],
+        "mean": round(flat.mean() / 1000, 3), "deviation": round(flat.std() / 1000, 3), "maximum": flat[99],
         "lower_decile": flat[10], "upper_median": flat[50], "upper_decile": flat[89],
     }
     case("salaries", {"salary": (pay, "%d")}, {"salary": (pay[:, :2], "%d")}, expected, {"EMPLOYEES": 2})
