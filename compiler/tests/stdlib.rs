@@ -1,0 +1,265 @@
+//! Functions of the standard library against `f64`: a grid of their domain, with the error their documentation states.
+
+use std::collections::BTreeMap;
+
+use mpc_compiler::ir::interpret::{Options, interpret};
+use mpc_compiler::{CompileOptions, compile};
+
+/// Runs a program; inputs and outputs are raw integers by name.
+fn run(program: &str, inputs: &[(&str, Vec<i128>)]) -> BTreeMap<String, Vec<i128>> {
+    let files = BTreeMap::from([("test.mpc".to_string(), program.to_string())]);
+    let compiled = compile("test.mpc", &files, &CompileOptions::default())
+        .unwrap_or_else(|failure| panic!("{}", failure.render(false)));
+    let module = compiled.module;
+    let place = |name: &str| {
+        module.inputs.iter().position(|i| i.name == name).expect("an input of that name") as u32
+    };
+    let data = inputs.iter().map(|(name, xs)| (place(name), xs.clone())).collect();
+    let found =
+        interpret(&module, &module.entries[0], &data, &mut BTreeMap::new(), Options::default())
+            .unwrap_or_else(|fault| panic!("line {}: {}", fault.span.line, fault.what));
+    found.into_iter().map(|(id, xs)| (module.outputs[id as usize].name.clone(), xs)).collect()
+}
+
+const ULP: f64 = 65536.0;
+
+fn real(x: i128) -> f64 {
+    x as f64 / ULP
+}
+
+/// Geometric grid from `low` to `high` ulp with all powers of two and their neighbours, and as many points in even steps.
+fn grid(low: i128, high: i128) -> Vec<i128> {
+    let mut out = vec![low, high];
+    let (a, b) = ((low.max(1) as f64).ln(), (high as f64).ln());
+    out.extend((0..1500).map(|i| (a + (b - a) * f64::from(i) / 1500.0).exp() as i128));
+    out.extend((0..1500).map(|i| low + (high - low) * i / 1500));
+    out.extend((0..40).flat_map(|i| [(1 << i) - 1, 1 << i, (1 << i) + 1]));
+    out.retain(|x| (low..=high).contains(x));
+    out
+}
+
+fn both_signs(xs: Vec<i128>) -> Vec<i128> {
+    let negative: Vec<i128> = xs.iter().map(|x| -x).collect();
+    [xs, negative].concat()
+}
+
+/// Checks |found − f(x)| ≤ ulps + relative·|f(x)|, all in ulp, and gives the greatest error at values up to 1024 in ulp.
+fn check(name: &str, xs: &[i128], ulps: f64, relative: f64, f: impl Fn(f64) -> f64) {
+    let n = xs.len();
+    let program = format!(
+        "use stdlib::math::{{{name}}};\nrole a;\ninput x: secret fix[{n}] from a;\noutput {name}(x) to all as \"y\";\n"
+    );
+    let found = run(&program, &[("x", xs.to_vec())]);
+    let (mut worst, mut worst_relative) = (0.0f64, 0.0f64);
+    for (x, y) in xs.iter().zip(&found["y"]) {
+        let want = f(real(*x)) * ULP;
+        let error = (*y as f64 - want).abs();
+        if want.abs() < 1024.0 * ULP {
+            worst = worst.max(error);
+        } else {
+            worst_relative = worst_relative.max(error / want.abs());
+        }
+        let bound = ulps + relative * want.abs();
+        assert!(error <= bound, "{name}({}) = {}, expected {}", real(*x), real(*y), want / ULP);
+    }
+    println!(
+        "{name}: {n} points, {worst:.3} ulp; 2^{:.2} of greater values",
+        worst_relative.log2()
+    );
+}
+
+const TOP: i128 = (1 << 39) - 1;
+
+#[test]
+fn reciprocals_are_accurate() {
+    check("reciprocal", &both_signs(grid(1, TOP)), 1.0, 2f64.powi(-22), |x| 1.0 / x);
+}
+
+#[test]
+fn roots_are_accurate() {
+    check("sqrt", &grid(0, TOP), 1.0, 2f64.powi(-22), f64::sqrt);
+    check("rsqrt", &grid(1, TOP), 1.0, 2f64.powi(-22), |x| 1.0 / x.sqrt());
+}
+
+#[test]
+fn exponentials_and_logarithms_are_accurate() {
+    check("exp", &both_signs(grid(0, 1_040_000)), 1.0, 2f64.powi(-22), f64::exp);
+    check("exp", &[-TOP, -2_000_000, -800_000], 1.0, 0.0, f64::exp);
+    check("log", &grid(1, TOP), 1.0, 0.0, f64::ln);
+}
+
+#[test]
+fn sigmoids_are_accurate() {
+    let xs = [both_signs(grid(0, TOP)), both_signs(grid(0, 20 << 16))].concat();
+    check("sigmoid", &xs, 1.5, 0.0, |x| 1.0 / (1.0 + (-x).exp()));
+}
+
+#[test]
+fn quotients_are_accurate() {
+    let mut xs = vec![];
+    let mut ys = vec![];
+    for (i, a) in both_signs(grid(1, TOP)).into_iter().enumerate() {
+        for b in [1, 3, 5000, 65535, 65536, 12_345_678, 1 << 38, TOP] {
+            let b = if i % 3 == 0 { -b } else { b };
+            if (a << 16) / b < TOP && (a << 16) / b > -TOP {
+                xs.push(a);
+                ys.push(b);
+            }
+        }
+    }
+    let n = xs.len();
+    let program = format!(
+        "role a;\ninput x: secret fix[{n}] from a;\ninput y: secret fix[{n}] from a;\noutput x / y to all as \"q\";\n"
+    );
+    let found = run(&program, &[("x", xs.clone()), ("y", ys.clone())]);
+    let mut worst = 0.0f64;
+    for ((x, y), q) in xs.iter().zip(&ys).zip(&found["q"]) {
+        let want = *x as f64 / *y as f64 * ULP;
+        let error = (*q as f64 - want).abs();
+        if want.abs() < 32.0 * ULP {
+            worst = worst.max(error);
+        }
+        assert!(error <= 1.5 + want.abs() * 2f64.powi(-22), "{x} / {y}: {q}, expected {want}");
+    }
+    println!("divide: {n} points, {worst:.3} ulp up to 32");
+}
+
+#[test]
+fn whole_quotients_are_the_floor() {
+    let xs = [7, -7, 7, -7, 0, 1000, -1000, 99, -1, 1];
+    let ys = [2, 2, -2, -2, 5, 7, 7, 100, 100, 1];
+    let program = "role a;\ninput x: secret int<16>[10] from a;\ninput y: secret int<16>[10] from a;\noutput x / y to all as \"q\";\noutput x % y to all as \"r\";\n";
+    let found = run(program, &[("x", xs.to_vec()), ("y", ys.to_vec())]);
+    for i in 0..xs.len() {
+        let floor = (xs[i] as f64 / ys[i] as f64).floor() as i128;
+        assert_eq!(found["q"][i], floor, "{} / {}", xs[i], ys[i]);
+        assert_eq!(found["r"][i], xs[i] - floor * ys[i], "{} % {}", xs[i], ys[i]);
+    }
+}
+
+/// Numbers from a fixed sequence, from -range to range.
+fn some(n: usize, range: i128) -> Vec<i128> {
+    let mut state = 1u64;
+    (0..n)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            i128::from(state >> 33) % (2 * range + 1) - range
+        })
+        .collect()
+}
+
+#[test]
+fn sorting_keeps_rows_together_and_ranks_are_stable() {
+    for n in [1usize, 2, 3, 7, 8, 21, 100] {
+        // Few different keys, and the greatest of the type, which must not change places with what fills the power of two.
+        let mut xs = some(n, 9);
+        xs[n / 2] = (1 << 31) - 1;
+        let program = format!(
+            "use stdlib::order::{{sort, sort_by, rank, argsort}};\nrole a;\ninput x: secret int<32>[{n}] from a;\n\
+             let (k, p) = sort_by(x, reshape(iota({n}), [{n}, 1]));\noutput sort(x) to all as \"s\";\noutput k to all as \"k\";\n\
+             output p to all as \"p\";\noutput rank(x) to all as \"r\";\noutput argsort(x) to all as \"a\";\n"
+        );
+        let found = run(&program, &[("x", xs.clone())]);
+        let mut order: Vec<usize> = (0..n).collect();
+        order.sort_by_key(|i| xs[*i]);
+        let sorted: Vec<i128> = order.iter().map(|i| xs[*i]).collect();
+        assert_eq!(found["s"], sorted);
+        assert_eq!(found["k"], sorted);
+        assert_eq!(found["p"].iter().map(|i| xs[*i as usize]).collect::<Vec<_>>(), sorted);
+        let mut positions = found["p"].clone();
+        positions.sort_unstable();
+        assert_eq!(positions, (0..n as i128).collect::<Vec<_>>());
+        for (place, i) in order.iter().enumerate() {
+            assert_eq!(found["a"][place], *i as i128);
+            assert_eq!(found["r"][*i], place as i128);
+        }
+    }
+}
+
+#[test]
+fn statistics_are_accurate() {
+    let (n, m) = (200, 3);
+    let mut xs = some(n * m, 100 << 16);
+    (0..n).for_each(|i| xs[i * m + 2] = 77);
+    let program = format!(
+        "use stdlib::stats::{{mean, variance, standardize}};\nuse stdlib::order::{{median, quantile}};\nrole a;\n\
+         input x: secret fix[{n}, {m}] from a;\noutput mean(x) to all as \"mean\";\n\
+         output variance(x[:, 0]) to all as \"variance\";\noutput standardize(x) to all as \"z\";\n\
+         output median(x[:, 0]) to all as \"median\";\noutput quantile(x[:, 0], 0.1) to all as \"tenth\";\n"
+    );
+    let found = run(&program, &[("x", xs.clone())]);
+    let average = |xs: &[f64]| xs.iter().sum::<f64>() / xs.len() as f64;
+    let spread =
+        |xs: &[f64]| average(&xs.iter().map(|x| (x - average(xs)).powi(2)).collect::<Vec<_>>());
+    let near = |name: &str, want: f64, ulps: f64| {
+        let error = (found[name][0] as f64 - want * ULP).abs();
+        assert!(error <= ulps, "{name}: {}, expected {want}", real(found[name][0]));
+    };
+    near("mean", average(&xs.iter().map(|x| real(*x)).collect::<Vec<_>>()), 2.0);
+    for column in 0..m {
+        let values: Vec<f64> = (0..n).map(|i| real(xs[i * m + column])).collect();
+        let deviation = spread(&values).sqrt();
+        for (i, x) in values.iter().enumerate() {
+            let want = if column == 2 { 0.0 } else { (x - average(&values)) / deviation };
+            let error = (found["z"][i * m + column] as f64 - want * ULP).abs();
+            assert!(error <= 1.0, "row {i}, column {column}: off by {error} ulp");
+        }
+    }
+    let mut first: Vec<f64> = (0..n).map(|i| real(xs[i * m])).collect();
+    near(
+        "variance",
+        spread(&first),
+        2.0 + spread(&first) * ULP * 2f64.powi(-22) + 2.0 * spread(&first).sqrt(),
+    );
+    first.sort_by(f64::total_cmp);
+    near("median", (first[n / 2 - 1] + first[n / 2]) / 2.0, 0.5);
+    let at = 0.1 * (n as f64 - 1.0);
+    let low = at.floor() as usize;
+    let want = first[low] + (at - at.floor()) * (first[low + 1] - first[low]);
+    near("tenth", want, 1.0 + n as f64 * (first[low + 1] - first[low]));
+}
+
+#[test]
+fn area_under_the_curve_counts_pairs() {
+    let n = 60;
+    let scores = some(n, 40);
+    let labels: Vec<i128> =
+        some(n, 40).iter().zip(&scores).map(|(x, s)| i128::from(x + s > 10)).rev().collect();
+    let program = format!(
+        "use stdlib::stats::{{auc}};\nrole a;\ninput s: secret fix[{n}] from a;\ninput y: secret bool[{n}] from a;\n\
+         output auc(s, y) to all as \"auc\";\n"
+    );
+    let found = run(&program, &[("s", scores.clone()), ("y", labels.clone())]);
+    let (mut wins, mut pairs) = (0.0, 0.0);
+    for i in (0..n).filter(|i| labels[*i] == 1) {
+        for j in (0..n).filter(|j| labels[*j] == 0) {
+            pairs += 1.0;
+            wins += match scores[i].cmp(&scores[j]) {
+                std::cmp::Ordering::Greater => 1.0,
+                std::cmp::Ordering::Equal => 0.5,
+                std::cmp::Ordering::Less => 0.0,
+            };
+        }
+    }
+    let error = (found["auc"][0] as f64 - wins / pairs * ULP).abs();
+    assert!(error <= 1.0, "{}, expected {}", real(found["auc"][0]), wins / pairs);
+}
+
+#[test]
+fn softmax_is_accurate() {
+    let (n, m) = (50, 7);
+    let xs = some(n * m, 8 << 16);
+    let program = format!(
+        "use stdlib::nn::{{softmax, relu, sigmoid}};\nrole a;\ninput x: secret fix[{n}, {m}] from a;\n\
+         output softmax(x) to all as \"y\";\noutput relu(x) to all as \"r\";\noutput sigmoid(x) to all as \"s\";\n"
+    );
+    let found = run(&program, &[("x", xs.clone())]);
+    for (row, got) in xs.chunks(m).zip(found["y"].chunks(m)) {
+        let powers: Vec<f64> = row.iter().map(|x| real(*x).exp()).collect();
+        for (p, y) in powers.iter().zip(got) {
+            let want = p / powers.iter().sum::<f64>() * ULP;
+            assert!((*y as f64 - want).abs() <= m as f64 / 2.0 + 2.0, "{y}, expected {want}");
+        }
+    }
+    assert_eq!(found["r"], xs.iter().map(|x| (*x).max(0)).collect::<Vec<_>>());
+}
