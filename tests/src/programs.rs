@@ -34,6 +34,17 @@ pub fn samples() -> Vec<Sample> {
     found.into_iter().map(|path| Sample { path }).collect()
 }
 
+/// A program given as text.
+///
+/// # Panics
+/// If it does not compile.
+pub fn from_source(text: &str) -> Program {
+    let files = BTreeMap::from([("main.mpc".to_owned(), text.to_owned())]);
+    let compiled = mpc_compiler::build("main.mpc", &files, &Default::default(), Level::Full);
+    let (program, _) = compiled.unwrap_or_else(|e| panic!("{text}\n{}", e.render(false)));
+    Program::load(&program.encode()).unwrap_or_else(|e| panic!("{text}\n{e}"))
+}
+
 /// The rest of the lines that start with `mark`.
 fn marked<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
     text.lines().filter_map(move |line| line.strip_prefix(mark)).map(str::trim)

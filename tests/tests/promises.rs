@@ -1,0 +1,123 @@
+//! What the project promises in numbers: rounds that merge, what verbs of `rep3-ring` cost at most, and
+//! compilation that does not grow with the data.
+
+use std::rc::Rc;
+
+use mpc_bytecode::Program;
+use mpc_protocols::{Truncation, registry};
+use mpc_runtime::Phase;
+use mpc_tests::programs::from_source;
+use mpc_tests::session::{self, Case, Under};
+use mpc_vm::estimate::estimate;
+
+/// Rounds, and payload bytes that the busiest party sends, of both phases.
+fn cost(program: &Program, under: Under) -> (u32, u64) {
+    let case = Case { program: program.clone(), inputs: vec![] };
+    let setup = case.setup(under.parties, Truncation::Exact);
+    let roles = case.roles(under.parties);
+    let program = Rc::new(program.clone());
+    let account = estimate(&program, under.protocol, &setup, &roles, "main", vec![])
+        .unwrap_or_else(|e| panic!("{under}: {e}"));
+    let payload = |phase, party| account.sent.get(&(phase, party)).map_or(0, |s| s.payload_bytes);
+    let of = |party| payload(Phase::Preprocessing, party) + payload(Phase::Online, party);
+    (account.rounds.total, (0..under.parties).map(of).max().unwrap_or(0))
+}
+
+const INPUTS: &str = "role a, b;
+    input x: secret int<30>[8] from a;
+    input y: secret int<64>[8] from b;
+    input z: secret fix[8] from b;
+";
+/// Statements that do not depend on each other, of different depth.
+const STATEMENTS: [&str; 4] = [
+    "output x * x to all as \"product\";",
+    "output y < reverse(y) to all as \"less\";",
+    "output z * z to all as \"square\";",
+    "output bits(x * x, 60)[:, 59] to all as \"top\";",
+];
+
+#[test]
+fn independent_statements_take_the_rounds_of_the_deepest() {
+    let build = |text: &str| from_source(&format!("{INPUTS}{text}"));
+    let alone: Vec<_> = STATEMENTS.iter().map(|text| build(text)).collect();
+    let together = build(&STATEMENTS.join("\n"));
+    for under in session::all() {
+        let deepest = alone.iter().map(|program| cost(program, under).0).max();
+        assert_eq!(Some(cost(&together, under).0), deepest, "{under}");
+    }
+}
+
+#[test]
+fn a_hundred_comparisons_take_the_rounds_of_one() {
+    let inputs = "role a; input x: secret int<40>[200] from a;\n";
+    let statement = |i: usize| format!("output x[{i}] < x[{}] to all as \"less{i}\";\n", i + 100);
+    let one = from_source(&(inputs.to_owned() + &statement(0)));
+    let hundred: String = (0..100).map(statement).collect();
+    let hundred = from_source(&(inputs.to_owned() + &hundred));
+    for under in session::all() {
+        assert_eq!(cost(&hundred, under).0, cost(&one, under).0, "{under}");
+    }
+}
+
+#[test]
+fn bodies_of_independent_loops_and_calls_share_rounds() {
+    let inputs = "role a; input x: secret int<20>[4] from a; input y: secret int<20>[4] from a;\n";
+    let both = [
+        "var s = x[0]; for i in 1..4 { s = int<20>(min(s * x[i], 9)); } output s to all as \"s\";",
+        "var t = y[0]; for i in 1..4 { t = int<20>(min(t * y[i], 9)); } output t to all as \"t\";",
+    ];
+    let (first, both) = (
+        from_source(&format!("{inputs}{}", both[0])),
+        from_source(&format!("{inputs}{}\n{}", both[0], both[1])),
+    );
+    for under in session::all() {
+        assert_eq!(cost(&both, under).0, cost(&first, under).0, "{under}");
+    }
+}
+
+/// Most rounds and bytes per party and element of an operation under `rep3-ring`; inputs and output
+/// excepted.
+const CEILINGS: &[(&str, &str, &str, u32, u64)] = &[
+    ("product", "int<63>", "x * x", 1, 8),
+    ("comparison", "int<63>", "x < reverse(x)", 8, 32),
+    ("ReLU", "int<63>", "select(x > 0, x, 0)", 10, 48),
+    ("fixed-point product", "fix<40,16>", "x * reverse(x)", 9, 80),
+];
+
+#[test]
+fn operations_of_rep3_ring_stay_below_their_ceilings() {
+    let n = 1000;
+    let protocol = registry::find("rep3-ring").expect("it is registered");
+    let under = Under { protocol, parties: 3 };
+    let mut wrong = vec![];
+    for &(name, ty, operation, rounds, bytes) in CEILINGS {
+        let head = format!("role a; input x: secret {ty}[{n}] from a;\n");
+        // one element goes out, which is nothing beside a thousand
+        let with =
+            from_source(&format!("{head}let r = {operation}; output r[0] to all as \"one\";"));
+        let without = from_source(&format!("{head}output x[0] to all as \"one\";"));
+        let (with, without) = (cost(&with, under), cost(&without, under));
+        let found = (with.0 - without.0, (with.1.saturating_sub(without.1)).div_ceil(n));
+        println!("{name}: {} rounds, {} bytes", found.0, found.1);
+        if found.0 > rounds || found.1 > bytes || found.1 == 0 {
+            wrong.push(format!("{name}: {found:?}, at most {:?}", (rounds, bytes)));
+        }
+    }
+    assert!(wrong.is_empty(), "rounds and bytes:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn compilation_does_not_grow_with_the_data() {
+    let matrices = "role a; input x: secret fix[1000, 1000] from a;
+        output matmul(x, x)[0, 0] to all as \"corner\";";
+    let long_loop = "role a; input x: secret int<20> from a;
+        var s = x; for i in 0..1000000 { s = s + 1; } output s to all as \"s\";";
+    for text in [matrices, long_loop] {
+        let start = std::time::Instant::now();
+        let bytes = from_source(text).encode().len();
+        let seconds = start.elapsed().as_secs_f64();
+        println!("{bytes} bytes, {seconds:.3} s");
+        assert!(bytes < 20_000, "{bytes} bytes");
+        assert!(seconds < 3.0, "{seconds} s"); // 0.3 when optimised and alone on the machine
+    }
+}
