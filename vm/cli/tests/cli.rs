@@ -307,3 +307,67 @@ fn source_is_compiled_and_takes_its_sizes_from_the_data() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("wrong.mpc:1"), "{}", text(&output.stderr));
 }
+
+const LONG: &str = "role alice, bob;\n\
+    input a: secret int<32>[100] from alice;\n\
+    input b: secret int<32>[100] from bob;\n\
+    var x = a;\n\
+    for i in 0..1000000 {\n\
+      x = select(x < b, x + 1, x);\n\
+    }\n\
+    output sum(x) to all as \"s\";\n";
+
+/// Starts three parties of one program; `extra` arguments go to party 1 only.
+fn three_parties(place: &Place, extra: &[&str]) -> Vec<std::process::Child> {
+    let program = place.file("long.mpc", LONG);
+    let numbers: String = (0..100).map(|i| format!("{i}\n")).collect();
+    place.file("v.csv", numbers);
+    let config = place.file("s.toml", session(place, 3));
+    (0..3)
+        .map(|party| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_mpcvm"));
+            command.arg("run").arg(&program).args(["--party", &party.to_string()]);
+            command.arg("--config").arg(&config).args(["--protocol", "rep3-ring"]);
+            match party {
+                0 => drop(command.args(["--input", &input(place, "a", "v.csv")])),
+                1 => drop(command.args(["--input", &input(place, "b", "v.csv")]).args(extra)),
+                _ => {}
+            }
+            let piped = std::process::Stdio::piped;
+            command.stdout(piped()).stderr(piped()).spawn().unwrap()
+        })
+        .collect()
+}
+
+#[test]
+fn a_killed_party_is_named_by_the_others_with_the_source_line() {
+    for (round, wait_ms) in [170, 230, 390].into_iter().enumerate() {
+        let place = Place::new("kill");
+        let mut parties = three_parties(&place, &[]);
+        std::thread::sleep(std::time::Duration::from_millis(wait_ms));
+        let mut victim = parties.remove(round);
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        let began = std::time::Instant::now();
+        for child in parties {
+            let output = child.wait_with_output().unwrap();
+            let told = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(3), "{told}");
+            assert!(told.contains(&format!("party {round} is gone")), "{told}");
+            assert!(told.contains("long.mpc:"), "{told}");
+            assert!(output.stdout.is_empty());
+        }
+        assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn a_field_that_differs_is_named_by_every_party() {
+    let place = Place::new("differs");
+    for child in three_parties(&place, &["--truncation", "fast"]) {
+        let output = child.wait_with_output().unwrap();
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains("`truncation`") && told.contains("fast"), "{told}");
+    }
+}

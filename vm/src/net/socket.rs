@@ -14,8 +14,11 @@ use super::identity::Exporter;
 use super::link::Link;
 use super::shape::{Line, Network};
 
-/// How long a waiting thread tries the sockets itself before it lets the system wake it.
-const SPIN: Duration = Duration::from_micros(20);
+/// How long a waiting thread tries the sockets itself before it lets the system wake it. It does not
+/// yield meanwhile: on a busy machine that gives away whole time slices.
+const SPIN: Duration = Duration::from_micros(4);
+/// The longest sleep while the next frame of a shaped line is almost due.
+const NAP: Duration = Duration::from_micros(100);
 /// How long a party that is done waits for the goodbyes of the others.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long to look for the loss of a party that another one reports.
@@ -241,10 +244,11 @@ impl TlsTransport {
         let until = due.map_or(until, |due| due.min(until));
         let mut timeout = until.saturating_duration_since(Instant::now());
         if due.is_some() {
-            // the system counts in milliseconds; the last one is waited out in `receive`
+            // the system counts in milliseconds, so the last one is slept away in naps
+            let rest = timeout;
             timeout = timeout.saturating_sub(Duration::from_millis(1));
             if timeout.is_zero() {
-                std::thread::yield_now();
+                std::thread::sleep(rest.min(NAP));
             }
         }
         match self.poll.poll(&mut self.events, Some(timeout)) {
@@ -298,7 +302,7 @@ impl TlsTransport {
             }
             self.check_awaited(awaited, any)?;
             if began.elapsed() < SPIN {
-                std::thread::yield_now();
+                std::hint::spin_loop();
                 continue;
             }
             let until = self.deadline(began, awaited)?;
@@ -389,7 +393,7 @@ impl TlsTransport {
             }
             self.check_awaited(&[party], false)?;
             if began.elapsed() < SPIN {
-                std::thread::yield_now();
+                std::hint::spin_loop();
             } else if Instant::now() >= until {
                 return Err(Error::Timeout { party, seconds: limit.as_secs() });
             } else {
