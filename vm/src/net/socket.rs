@@ -25,6 +25,8 @@ const LINGER: Duration = Duration::from_secs(1);
 const CONFIRM: Duration = Duration::from_millis(100);
 /// Step number of messages between transports.
 const CONTROL: u64 = u64::MAX;
+/// In the place of the party that is to blame: the terms differ.
+const DISAGREED: u32 = u32::MAX - 1;
 /// Control messages of one party that may wait to be taken.
 const MAX_CONTROL: usize = 8;
 
@@ -68,6 +70,7 @@ pub fn connect(mut options: Options, mut terms: Terms) -> Result<Connected> {
     match agree(&mut transport, &terms, &exporters) {
         Ok((seeds, session_id)) => {
             debug_assert_eq!(transport.me, me);
+            transport.agreed = true;
             Ok(Connected { transport, seeds, session_id })
         }
         Err(error) => {
@@ -93,6 +96,8 @@ pub struct TlsTransport {
     ready: Vec<Frame>,
     control: Vec<VecDeque<(u16, Vec<u8>)>>,
     failure: Option<Error>,
+    /// All parties have the same terms.
+    agreed: bool,
     over: bool,
 }
 
@@ -115,6 +120,7 @@ impl TlsTransport {
             ready: Vec::new(),
             control: (0..parties).map(|_| VecDeque::new()).collect(),
             failure: None,
+            agreed: false,
             over: false,
         };
         transport.sort(early)?;
@@ -134,6 +140,7 @@ impl TlsTransport {
         }
         let culprit = match error.root() {
             Error::PeerLost { party, .. } | Error::Timeout { party, .. } => *party as u32,
+            Error::Program(_) if !self.agreed => DISAGREED,
             _ => u32::MAX,
         };
         let mut payload = culprit.to_le_bytes().to_vec();
@@ -222,6 +229,9 @@ impl TlsTransport {
         }
         let text: String =
             String::from_utf8_lossy(text).chars().flat_map(char::escape_debug).collect();
+        if culprit == DISAGREED as usize && !self.agreed {
+            return Error::Program(text);
+        }
         Error::PeerLost { party, reason: format!("it gave up: {text}") }
     }
 
