@@ -168,7 +168,7 @@ fn bad_input_is_told_in_one_line_with_exit_code_2() {
     let directory = place.0.display().to_string();
 
     refused(&["emulate", "none.mpcb"], "none.mpcb");
-    refused(&["emulate", &directory], "no regular file");
+    refused(&["emulate", &directory], "case.toml");
     refused(&["emulate", &empty], "not a bytecode file");
     refused(&["emulate", &damaged], "damaged");
     refused(&["emulate", &newer], "version");
