@@ -487,10 +487,8 @@ impl<'a> Lower<'a> {
                 "private to one role",
             );
         }
-        let parts: Option<Vec<Tensor>> = roles
-            .iter()
-            .map(|role| self.one_input(&name, &ty, *role, input.ty.span))
-            .collect();
+        let parts: Option<Vec<Tensor>> =
+            roles.iter().map(|role| self.one_input(&name, &ty, *role, input.ty.span)).collect();
         self.stack(parts?, input.ty.span)
     }
 
