@@ -488,7 +488,7 @@ impl<'a> Lower<'a> {
             );
         }
         let parts: Option<Vec<Tensor>> =
-            roles.iter().map(|role| self.one_input(&name, &ty, *role, input.ty.span)).collect();
+            roles.iter().map(|role| self.one_input(name, &ty, *role, input.ty.span)).collect();
         self.stack(parts?, input.ty.span)
     }
 
