@@ -17,7 +17,7 @@ use crate::value::{Clear, ClearBits};
 /// # Panics
 /// If the variable holds no number.
 pub fn seed() -> u64 {
-    std::env::var("SEED").map_or(1, |text| text.parse().expect("SEED is a number"))
+    option_env!("SEED").map_or(1, |text| text.parse().expect("SEED is a number"))
 }
 
 /// Sizes that meet the edges of words.

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use mpc_bytecode::Program;
+use mpc_bytecode::{Program, Receivers};
 use mpc_runtime::Result;
 use mpc_vm::data::output;
 
@@ -12,7 +12,7 @@ use crate::wrong;
 /// Hands out what the program gave, in its order.
 ///
 /// An output that is handed out several times, as in a loop, is printed each time; a file keeps the
-/// last.
+/// last. What one party gets in several roles is printed once.
 pub(crate) fn give<'a>(
     program: &Program,
     outputs: impl Iterator<Item = (usize, &'a [i128])>,
@@ -20,8 +20,14 @@ pub(crate) fn give<'a>(
     json: bool,
 ) -> Result<()> {
     let mut out = std::io::stdout().lock();
+    let mut last = None;
     for (id, values) in outputs {
         let variable = &program.outputs[id];
+        let shared = matches!(&variable.receivers, Receivers::Roles(roles) if roles.len() > 1);
+        if shared && last == Some((id, values)) {
+            continue;
+        }
+        last = Some((id, values));
         if let Some(directory) = directory {
             output::write(directory, variable, values)?;
             continue;
