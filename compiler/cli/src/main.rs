@@ -2,6 +2,8 @@
 //!
 //! Exit codes: 0 done, 2 bad use or bad input.
 
+mod estimate;
+
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,6 +30,8 @@ enum Command {
     Check(Check),
     /// Formats programs in place.
     Fmt(Fmt),
+    /// Says what bytecode costs under a protocol, to the byte.
+    Estimate(estimate::Estimate),
     /// Prints bytecode as text.
     Disasm {
         /// Bytecode.
@@ -114,6 +118,7 @@ fn main() -> ExitCode {
         Command::Build(args) => build(&args),
         Command::Check(args) => check(&args),
         Command::Fmt(args) => fmt(&args),
+        Command::Estimate(args) => estimate::run(&args),
         Command::Disasm { file } => disasm(&file),
     };
     match result {

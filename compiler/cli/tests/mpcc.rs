@@ -75,6 +75,24 @@ fn a_program_is_built_and_read_back() {
 }
 
 #[test]
+fn costs_are_estimated_for_one_protocol_or_all() {
+    let dir = Folder::new("estimate");
+    let file = dir.file("p.mpc", PROGRAM);
+    done(&["build", &file]);
+    let bytecode = dir.path("p.mpcb");
+    let all = done(&["estimate", &bytecode, "--network", "wan"]);
+    assert!(
+        ["plain", "rep3-ring", "rep3-bin", "shamir"].iter().all(|name| all.contains(name)),
+        "{all}"
+    );
+    let one = done(&["estimate", &bytecode, "--protocol", "shamir", "--parties", "5", "--json"]);
+    assert!(one.contains("\"parties\": 5") && one.contains("\"rounds\""), "{one}");
+    refused(&["estimate", &bytecode, "--protocol", "nosuch"], "no protocol `nosuch`");
+    refused(&["estimate", &bytecode, "--protocol", "shamir", "--parties", "2"], "shamir takes");
+    refused(&["estimate", &file], "not a bytecode file");
+}
+
+#[test]
 fn bad_use_is_refused() {
     let dir = Folder::new("use");
     let file = dir.file("p.mpc", PROGRAM);
