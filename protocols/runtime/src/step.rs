@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::executor::{Core, MessageKey, Receive};
-use crate::{Depth, Header, Key, Label, Party, Phase, Result, Stream};
+use crate::message::MAX_PAYLOAD_BYTES;
+use crate::{Depth, Error, Header, Key, Label, Party, Phase, Result, Stream};
 
 /// Forks of one step at one level.
 const MAX_FORKS: u64 = (1 << 16) - 1;
@@ -111,8 +112,17 @@ impl Op<'_> {
     /// Sends a message of the present round. Each label goes to a peer at most once per verb.
     ///
     /// # Errors
-    /// The transport is broken.
+    /// The transport is broken, or the payload is longer than a frame may be.
     pub fn send(&self, to: Party, label: Label, payload: &[u8]) -> Result<()> {
+        if payload.len() > MAX_PAYLOAD_BYTES {
+            let text = format!(
+                "a vector is too long: message `{}` has {} bytes, one may have {MAX_PAYLOAD_BYTES}; \
+                 work on parts of it in a loop",
+                label.0,
+                payload.len()
+            );
+            return Err(Error::Program(text));
+        }
         let Step { core, id, place, path, phase, .. } = self.step;
         let header = Header {
             step: *id,
@@ -120,7 +130,7 @@ impl Op<'_> {
             op: self.op,
             label: label.id(),
             phase: *phase,
-            length: u32::try_from(payload.len()).expect("vectors are cut into frames before"),
+            length: u32::try_from(payload.len()).expect("checked above"),
         };
         core.send(to, label, *place, self.depth.get().next(*phase), &header, payload)
     }

@@ -2,6 +2,7 @@
 //!
 //! Bytes are payloads and our frame headers; rounds are the depth of the message graph.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -34,18 +35,26 @@ pub(crate) fn of_party(
     let (before, online) = (Phase::Preprocessing, Phase::Online);
     let (sent_before, sent_online) = (stats.sent_in(before), stats.sent_in(online));
     let (got_before, got_online) = (stats.received_in(before), stats.received_in(online));
-    let lines: Vec<Value> = (stats.by_place.iter())
-        .map(|(&at, counts)| {
+    let places: BTreeSet<u32> =
+        stats.by_place.keys().chain(stats.work_ns.keys()).copied().collect();
+    let lines: Vec<Value> = (places.into_iter())
+        .map(|at| {
             let name = program.code.get(at as usize).map_or("", |i| i.mnemonic());
+            let counts = stats.by_place.get(&at).copied().unwrap_or_default();
+            let work = stats.work_ns.get(&at).copied().unwrap_or(0);
             json!({
                 "instruction": at,
                 "mnemonic": name,
                 "source": program.place(at as usize),
                 "messages": counts.messages,
                 "bytes": counts.bytes,
+                "work_seconds": work as f64 / 1e9,
             })
         })
         .collect();
+    // Preprocessing is made on demand, between steps of the online phase: where there is any, its time
+    // is part of `online` and not known by itself.
+    let preprocessing = if stats.preprocessing_rounds == 0 { json!(0.0) } else { Value::Null };
     let labels: serde_json::Map<String, Value> = (stats.by_label.iter())
         .map(|(label, c)| (label.to_string(), json!({ "messages": c.messages, "bytes": c.bytes })))
         .collect();
@@ -72,8 +81,9 @@ pub(crate) fn of_party(
         "seconds": {
             "total": seconds.total.as_secs_f64(),
             "setup": seconds.setup.as_secs_f64(),
-            "preprocessing": 0.0,
+            "preprocessing": preprocessing,
             "online": seconds.online.as_secs_f64(),
+            "waiting": stats.waiting_ns as f64 / 1e9,
         },
         "peak_rss_bytes": peak_rss_bytes(),
         "sent_to": peers,
