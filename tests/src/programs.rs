@@ -64,12 +64,39 @@ impl Sample {
         if self.path.is_file() {
             return self.case_of_file();
         }
+        self.case_of_folder(&self.table()?, true)
+    }
+
+    /// Its real data, and the outputs that its folder expects; `None` if it expects none.
+    ///
+    /// # Errors
+    /// What the compiler or the reader of data says.
+    pub fn expected(&self) -> Result<Option<(Case, BTreeMap<String, String>)>, String> {
+        if self.path.is_file() {
+            return Ok(None);
+        }
+        let table = self.table()?;
+        let Some(expected) = table.get("expected").and_then(toml::Value::as_table) else {
+            return Ok(None);
+        };
+        let pair = |(name, value): (&String, &toml::Value)| {
+            let value = value.as_str().ok_or(format!("{name}: expected values are strings"))?;
+            Ok::<_, String>((name.clone(), value.to_owned()))
+        };
+        let expected = expected.iter().map(pair).collect::<Result<_, _>>()?;
+        Ok(Some((self.case_of_folder(&table, false)?, expected)))
+    }
+
+    fn table(&self) -> Result<toml::Table, String> {
         let text = std::fs::read_to_string(self.path.join("case.toml")).unwrap_or_default();
-        let table: toml::Table = toml::from_str(&text).map_err(|e| e.to_string())?;
-        let small = table.get("small").and_then(toml::Value::as_table);
+        toml::from_str(&text).map_err(|e| e.to_string())
+    }
+
+    fn case_of_folder(&self, table: &toml::Table, small: bool) -> Result<Case, String> {
+        let small = table.get("small").and_then(toml::Value::as_table).filter(|_| small);
         // what `small` says comes before what is said for the whole
         let of = |name: &str| -> BTreeMap<String, String> {
-            let sections = [Some(&table), small].into_iter().flatten();
+            let sections = [Some(table), small].into_iter().flatten();
             let pairs = sections.filter_map(|t| t.get(name)?.as_table()).flatten();
             pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.into()))).collect()
         };

@@ -1,6 +1,7 @@
 //! Every program, compiled once, under every protocol: the outputs of the emulator, bit for bit, and
 //! the costs that were estimated.
 
+use mpc_bytecode::Element;
 use mpc_tests::programs::{Sample, samples};
 use mpc_tests::session::{self, Case, Under};
 
@@ -46,6 +47,46 @@ fn programs_mean_the_same_under_every_other_protocol() {
         let name = under.protocol.info.name;
         name != "plain" && !name.ends_with("-ring")
     });
+}
+
+/// Numbers of an expected value: `3.5`, `[1, 2]`, `[True, False]`.
+fn numbers(text: &str) -> Vec<f64> {
+    let number = |word: &str| match word.trim() {
+        "True" | "true" => 1.0,
+        "False" | "false" => 0.0,
+        word => word.parse().unwrap_or_else(|_| panic!("`{word}` of `{text}` is no number")),
+    };
+    text.trim_matches(['[', ']']).split(',').map(number).collect()
+}
+
+/// What `scripts/` computed with other means, on the real data, to a tenth of a percent.
+#[test]
+fn programs_give_what_their_folders_expect() {
+    let mut checked = 0;
+    for sample in samples() {
+        let Some((case, expected)) = sample.expected().expect("the case is readable") else {
+            continue;
+        };
+        let outputs = case.emulate("main").expect("the program runs");
+        for (name, value) in expected {
+            let of = |id: u32| &case.program.outputs[id as usize];
+            let found = outputs.iter().find(|(id, _)| of(*id).name == name);
+            let (id, found) = found.unwrap_or_else(|| panic!("{}: no {name}", sample.name()));
+            let scale = match of(*id).element {
+                Element::Fix(_, fraction) => f64::from(fraction).exp2(),
+                _ => 1.0,
+            };
+            let due = numbers(&value);
+            assert_eq!(found.len(), due.len(), "{}: {name}", sample.name());
+            for (&found, due) in found.iter().zip(due) {
+                let found = found as f64 / scale;
+                let near = (found - due).abs() <= 1e-3 * due.abs().max(1.0);
+                assert!(near, "{}: {name} is {found}, expected {due}", sample.name());
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked >= 10, "only {checked} outputs are expected somewhere");
 }
 
 #[test]
