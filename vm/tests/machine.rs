@@ -28,6 +28,7 @@ fn assemble(text: &str, input_len: u64, output_len: u64) -> Program {
         ring_bits: 64,
         field_bits: 64,
         code,
+        states: vec![variable("w", output_len, Receivers::All)],
         ..Program::default()
     };
     Program::load(&program.encode()).expect("the test's program is valid")
@@ -149,4 +150,45 @@ fn a_group_does_not_wait_for_one_whose_operands_come_later() {
     ));
     let outcome = run_plain(&program, &[3, -5]).expect("runs");
     assert_eq!(outcome.outputs, [(0, vec![9, 25])]);
+}
+
+#[test]
+fn state_lives_from_one_entry_to_the_next() {
+    let mut program = assemble(
+        "input (c0:2, $0)
+         share (s0:2, c0:2, $0, 40)
+         ststate ($0, s0:2)
+         halt ()
+         ldstate (s0:2, $0)
+         muls (s0:2, s0:2, s0:2, 40)
+         ststate ($0, s0:2)
+         open (c0:2, s0:2, 40)
+         output ($0, c0:2)
+         halt ()",
+        2,
+        2,
+    );
+    let entry = |name: &str, start, end| Entry { name: name.into(), start, end };
+    program.entries = vec![entry("load", 0, 4), entry("square", 4, 10)];
+    let program = Rc::new(Program::load(&program.encode()).expect("valid"));
+    let end = local::network(1, 1).pop().expect("one party");
+    let setup = Setup {
+        parties: 1,
+        ring_bits: 64,
+        field_bits: 64,
+        stat_sec: 40,
+        truncation: Truncation::Exact,
+        threads: 1,
+    };
+    let seeds = Seeds { own: [1; 32], pair: vec![[0; 32]] };
+    let protocol = registry::find("plain").and_then(|p| p.build(&setup, 0, &seeds)).expect("plain");
+    let binding = Binding { roles: vec![0], inputs: vec![Some(vec![3, -2])] };
+    let mut machine = Machine::new(program, protocol, Box::new(end), binding).expect("it fits");
+    let early = machine.run("square", &mut |_, _| {}).expect_err("nothing is loaded yet");
+    assert!(early.to_string().contains("state w is read before"), "{early}");
+    machine.run("load", &mut |_, _| {}).expect("loads");
+    for due in [[9, 4], [81, 16]] {
+        let outcome = machine.run("square", &mut |_, _| {}).expect("squares");
+        assert_eq!(outcome.outputs, [(0, due.to_vec())]);
+    }
 }
