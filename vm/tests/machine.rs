@@ -34,23 +34,30 @@ fn assemble(text: &str, input_len: u64, output_len: u64) -> Program {
     Program::load(&program.encode()).expect("the test's program is valid")
 }
 
-fn run_plain(program: &Rc<Program>, input: &[i128]) -> Result<Outcome, mpc_runtime::Error> {
+/// One party of `plain` with its input.
+fn plain(program: &Rc<Program>, input: &[i128]) -> Result<Machine, mpc_runtime::Error> {
     let end = local::network(1, 1).pop().expect("one party");
-    let setup = Setup {
+    let seeds = Seeds { own: [1; 32], pair: vec![[0; 32]] };
+    let protocol = registry::find("plain")?.build(&setup(), 0, &seeds)?;
+    let binding = Binding { roles: vec![0], inputs: vec![Some(input.to_vec())] };
+    Machine::new(program.clone(), protocol, Box::new(end), binding)
+}
+
+fn setup() -> Setup {
+    Setup {
         parties: 1,
         ring_bits: 64,
         field_bits: 64,
         stat_sec: 40,
         truncation: Truncation::Exact,
         threads: 1,
-    };
-    let seeds = Seeds { own: [1; 32], pair: vec![[0; 32]] };
-    let plain = registry::find("plain")?;
-    let protocol = plain.build(&setup, 0, &seeds)?;
-    let binding = Binding { roles: vec![0], inputs: vec![Some(input.to_vec())] };
-    let outcome = Machine::new(program.clone(), protocol, Box::new(end), binding)?
-        .run("main", &mut |_, _| {})?;
-    let account = estimate(program, plain, &setup, &[0], "main", outcome.decisions.clone())?;
+    }
+}
+
+fn run_plain(program: &Rc<Program>, input: &[i128]) -> Result<Outcome, mpc_runtime::Error> {
+    let outcome = plain(program, input)?.run("main", &mut |_, _| {})?;
+    let entry = registry::find("plain")?;
+    let account = estimate(program, entry, &setup(), &[0], "main", outcome.decisions.clone())?;
     assert_eq!(account.rounds, outcome.stats.rounds);
     Ok(outcome)
 }
@@ -171,19 +178,7 @@ fn state_lives_from_one_entry_to_the_next() {
     let entry = |name: &str, start, end| Entry { name: name.into(), start, end };
     program.entries = vec![entry("load", 0, 4), entry("square", 4, 10)];
     let program = Rc::new(Program::load(&program.encode()).expect("valid"));
-    let end = local::network(1, 1).pop().expect("one party");
-    let setup = Setup {
-        parties: 1,
-        ring_bits: 64,
-        field_bits: 64,
-        stat_sec: 40,
-        truncation: Truncation::Exact,
-        threads: 1,
-    };
-    let seeds = Seeds { own: [1; 32], pair: vec![[0; 32]] };
-    let protocol = registry::find("plain").and_then(|p| p.build(&setup, 0, &seeds)).expect("plain");
-    let binding = Binding { roles: vec![0], inputs: vec![Some(vec![3, -2])] };
-    let mut machine = Machine::new(program, protocol, Box::new(end), binding).expect("it fits");
+    let mut machine = plain(&program, &[3, -2]).expect("it fits");
     let early = machine.run("square", &mut |_, _| {}).expect_err("nothing is loaded yet");
     assert!(early.to_string().contains("state w is read before"), "{early}");
     machine.run("load", &mut |_, _| {}).expect("loads");
