@@ -138,6 +138,21 @@ mod tests {
     }
 
     #[test]
+    fn a_vector_too_long_for_a_frame_is_an_error_of_the_program() {
+        super::run(2, |end| {
+            let executor = Executor::new(Box::new(end));
+            let step = executor.step(0, 0, Depth::ZERO);
+            let long = vec![0; crate::message::MAX_PAYLOAD_BYTES + 1];
+            let refused = step.op(Depth::ZERO).send(1 - executor.me(), PING, &long);
+            let error = refused.expect_err("it does not fit");
+            assert!(
+                matches!(&error, crate::Error::Program(text) if text.contains("test.ping")),
+                "{error}"
+            );
+        });
+    }
+
+    #[test]
     fn a_party_that_leaves_is_named() {
         super::run(2, |end| {
             let mut executor = Executor::new(Box::new(end));
