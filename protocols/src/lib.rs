@@ -19,7 +19,6 @@
 
 pub mod algebra;
 pub mod blocks;
-mod buffer;
 pub mod cost;
 pub mod ledger;
 pub mod protocol;

@@ -8,10 +8,9 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use mpc_runtime::Depth;
-
-use crate::buffer::Buffer;
-pub use crate::buffer::live_bytes;
+use mpc_runtime::buffer::Buffer;
+pub use mpc_runtime::buffer::live_bytes;
+use mpc_runtime::{Depth, Payload};
 
 /// What an element of a plane is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +71,16 @@ impl Plane {
         result.map(|()| plane)
     }
 
+    /// Changes the words of a plane that nobody else holds. Bits behind the last element stay 0.
+    ///
+    /// # Panics
+    /// If the plane has been cloned.
+    pub fn change(&mut self, f: impl FnOnce(&mut [u64])) {
+        let range = self.start..self.start + self.unit.words(self.len);
+        let buffer = Rc::get_mut(&mut self.buffer).expect("a plane is changed before it is shared");
+        f(&mut buffer.words_mut()[range]);
+    }
+
     /// Number of elements.
     pub fn len(&self) -> usize {
         self.len
@@ -107,7 +116,7 @@ impl Plane {
         self.words()[i / 64] >> (i % 64) & 1 == 1
     }
 
-    /// The elements of `range`; shares the memory where that wastes little.
+    /// The elements of `range`; shares the memory where it starts and ends at whole words.
     pub fn slice(&self, range: Range<usize>) -> Plane {
         assert!(range.start <= range.end && range.end <= self.len, "slice outside the plane");
         let len = range.len();
@@ -118,13 +127,35 @@ impl Plane {
                     && (range.end == self.len || range.end.is_multiple_of(64))
             }
         };
-        let small = self.buffer.words().len() > 512 && len * 2 < self.len;
-        if whole_words && !small {
+        if whole_words {
             let start = self.start + self.unit.words(range.start);
             return Plane { buffer: self.buffer.clone(), unit: self.unit, start, len };
         }
         let from = range.start;
         Plane::build(self.unit, len, |out| self.copy_to(from, len, out, 0))
+    }
+
+    /// The same plane, in memory of its own if it keeps alive more than twice what it needs.
+    fn compact(self) -> Plane {
+        let held = self.buffer.words().len();
+        if held <= 512 || held < 2 * self.unit.words(self.len) {
+            return self;
+        }
+        Plane::build(self.unit, self.len, |out| self.copy_to(0, self.len, out, 0))
+    }
+
+    /// The words of a message that arrived, as they stand. Bits behind the last element are cleared.
+    ///
+    /// # Panics
+    /// If the message is shorter.
+    pub fn from_payload(unit: Unit, len: usize, payload: Payload) -> Plane {
+        let words = unit.words(len);
+        let mut buffer = payload.into_buffer();
+        let out = &mut buffer.words_mut()[..words];
+        if unit == Unit::Bit && !len.is_multiple_of(64) {
+            out[words - 1] &= (1 << (len % 64)) - 1;
+        }
+        Plane { buffer: Rc::new(buffer), unit, start: 0, len }
     }
 
     /// Copies `len` elements from `from` on to position `at` of `out`, whose bits there are 0.
@@ -265,6 +296,12 @@ impl Shares {
         self.map(range.len(), |p| p.slice(range.clone()))
     }
 
+    /// The same vector, without keeping alive much more memory than it needs.
+    #[must_use]
+    pub fn compact(self) -> Shares {
+        Shares { planes: self.planes.into_iter().map(Plane::compact).collect(), ..self }
+    }
+
     /// All elements of `parts` one after the other.
     pub fn concat(parts: &[Shares]) -> Shares {
         let depth = parts.iter().fold(Depth::ZERO, |d, p| d.max(p.depth));
@@ -400,6 +437,9 @@ impl<T: Copy> ClearVec<T> {
 
     /// The elements of `range`.
     pub fn slice(&self, range: Range<usize>) -> Self {
+        if range == (0..self.len) {
+            return self.clone();
+        }
         self.map(range.len(), |v| v[range].to_vec())
     }
 

@@ -133,7 +133,7 @@ fn bulk_in_both_directions_of_all_links_arrives_whole() {
             let of: Vec<&Frame> = frames.iter().filter(|f| f.from == from).collect();
             assert_eq!(of.iter().map(|f| f.header.step).collect::<Vec<_>>(), [1, 2, 3]);
             assert!(of[0].payload.iter().enumerate().all(|(i, b)| *b == (i * 31 + from) as u8));
-            assert_eq!(of[2].payload, [from as u8]);
+            assert_eq!(of[2].payload[..], [from as u8]);
         }
         frames.len()
     });
@@ -177,8 +177,8 @@ fn an_orderly_end_is_no_loss_and_an_early_one_is() {
             net.close().unwrap();
             return None;
         }
-        assert_eq!(next_from(&mut net, 2).unwrap().payload, b"last words");
-        assert_eq!(next_from(&mut net, 1).unwrap().payload, b"later");
+        assert_eq!(next_from(&mut net, 2).unwrap().payload[..], *b"last words");
+        assert_eq!(next_from(&mut net, 1).unwrap().payload[..], *b"later");
         next_from(&mut net, 2).err()
     });
     let text = errors[0].as_ref().unwrap().to_string();

@@ -4,6 +4,10 @@
 //! spawned, when a message that it waits for arrives, and when a [`Slot`] that it waits for is
 //! filled. Between two waits, all tasks that can go on do so in the order of their numbers, and all
 //! they send leaves in one flush.
+//!
+//! Long vectors are dealt out to many tasks. A task that something woke goes first, one that could
+//! have started long ago ([`Step::turn`]) after it: so a tile is worked on through several
+//! instructions while it is in the cache, and tiles on the wire are few if the peers keep pace.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,7 +18,9 @@ use std::task::{Context, Poll, Waker};
 
 use crate::message::HEADER_BYTES;
 use crate::transport::Frame;
-use crate::{Depth, Error, Header, Label, Misbehaviour, Party, Result, Stats, Step, Transport};
+use crate::{
+    Depth, Error, Header, Label, Misbehaviour, Party, Payload, Result, Stats, Step, Transport,
+};
 
 /// Number of a task, in issue order.
 pub type TaskId = u64;
@@ -40,11 +46,15 @@ pub(crate) struct Core {
     pub(crate) me: Party,
     pub(crate) parties: usize,
     transport: RefCell<Box<dyn Transport>>,
-    arrived: RefCell<HashMap<MessageKey, Vec<u8>>>,
+    arrived: RefCell<HashMap<MessageKey, Payload>>,
     early_bytes: RefCell<Vec<usize>>,
     waiting: RefCell<BTreeMap<MessageKey, TaskId>>,
     ready: RefCell<BTreeSet<TaskId>>,
+    /// Tasks that are at their [`Step::turn`].
+    queued: RefCell<BTreeSet<TaskId>>,
     current: Cell<TaskId>,
+    /// Whether the current task runs for the first time.
+    first: Cell<bool>,
     /// Bytes queued since the last flush.
     unsent: Cell<usize>,
     stats: RefCell<Stats>,
@@ -65,14 +75,34 @@ impl Core {
         self.transport.borrow_mut().send(to, header, payload)
     }
 
-    /// Sets moving what is queued, if it is more than `bytes`.
-    fn flush_above(&self, bytes: usize) -> Result<()> {
-        if self.unsent.get() > bytes {
+    /// Lets the current task go on when no task is ready, unless it has waited before.
+    pub(crate) async fn turn(&self) {
+        let mut yields = self.first.get();
+        std::future::poll_fn(|_| {
+            if !std::mem::take(&mut yields) {
+                return Poll::Ready(());
+            }
+            self.queued.borrow_mut().insert(self.current.get());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// The next task to poll: one that something woke, or else the oldest that awaits its turn.
+    fn next(&self) -> Option<TaskId> {
+        let woken = self.ready.borrow_mut().pop_first();
+        woken.or_else(|| self.queued.borrow_mut().pop_first())
+    }
+
+    /// Sets moving what is queued, if it is more than `bytes`; whether it was.
+    fn flush_above(&self, bytes: usize) -> Result<bool> {
+        let due = self.unsent.get() > bytes;
+        if due {
             self.unsent.set(0);
             self.stats.borrow_mut().flushes += 1;
             self.transport.borrow_mut().flush()?;
         }
-        Ok(())
+        Ok(due)
     }
 
     fn deliver(&self, frame: Frame) -> Result<()> {
@@ -115,7 +145,7 @@ impl Receive {
 }
 
 impl Future for Receive {
-    type Output = Result<Vec<u8>>;
+    type Output = Result<Payload>;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(payload) = self.core.arrived.borrow_mut().remove(&self.key) else {
@@ -172,12 +202,17 @@ impl<T> Slot<T> {
     }
 }
 
-type Task = Pin<Box<dyn Future<Output = Result<()>>>>;
+struct Task {
+    future: Pin<Box<dyn Future<Output = Result<()>>>>,
+    /// Static number of the instruction.
+    place: u32,
+    begun: bool,
+}
 
 /// Runs the steps of one party.
 pub struct Executor {
     core: Rc<Core>,
-    tasks: HashMap<TaskId, (Task, u32)>,
+    tasks: HashMap<TaskId, Task>,
     frames: Vec<Frame>,
     clock: Option<fn() -> u64>,
 }
@@ -194,7 +229,9 @@ impl Executor {
             early_bytes: RefCell::new(vec![0; parties]),
             waiting: RefCell::default(),
             ready: RefCell::default(),
+            queued: RefCell::default(),
             current: Cell::new(0),
+            first: Cell::new(false),
             unsent: Cell::new(0),
             stats: RefCell::default(),
         };
@@ -235,7 +272,8 @@ impl Executor {
         place: u32,
         task: impl Future<Output = Result<()>> + 'static,
     ) {
-        let before = self.tasks.insert(id, (Box::pin(task), place));
+        let task = Task { future: Box::pin(task), place, begun: false };
+        let before = self.tasks.insert(id, task);
         assert!(before.is_none(), "task numbers are used once");
         self.core.ready.borrow_mut().insert(id);
     }
@@ -252,15 +290,16 @@ impl Executor {
     pub fn run_ready(&mut self) -> std::result::Result<(), (Option<u32>, Error)> {
         let mut context = Context::from_waker(Waker::noop());
         loop {
-            let Some(id) = self.core.ready.borrow_mut().pop_first() else {
+            let Some(id) = self.core.next() else {
                 // A last message may have no answer to wait for: it must leave all the same.
-                return self.core.flush_above(0).map_err(|error| (None, error));
+                return self.core.flush_above(0).map(drop).map_err(|error| (None, error));
             };
-            let Some((task, place)) = self.tasks.get_mut(&id) else { continue };
+            let Some(Task { future, place, begun }) = self.tasks.get_mut(&id) else { continue };
             let place = *place;
             self.core.current.set(id);
+            self.core.first.set(!std::mem::replace(begun, true));
             let start = self.clock.map(|clock| clock());
-            let polled = task.as_mut().poll(&mut context);
+            let polled = future.as_mut().poll(&mut context);
             if let (Some(clock), Some(start)) = (self.clock, start) {
                 let work = &mut self.core.stats.borrow_mut().work_ns;
                 *work.entry(place).or_default() += clock().saturating_sub(start);
@@ -270,7 +309,9 @@ impl Executor {
                 Poll::Ready(Ok(())) => _ = self.tasks.remove(&id),
                 Poll::Ready(Err(error)) => return Err((Some(place), error)),
             }
-            self.core.flush_above(FLUSH_BYTES).map_err(|error| (Some(place), error))?;
+            if self.core.flush_above(FLUSH_BYTES).map_err(|error| (Some(place), error))? {
+                self.progress()?;
+            }
         }
     }
 
@@ -314,7 +355,7 @@ impl Executor {
     /// The instruction of the oldest task that waits for a message.
     pub fn oldest_waiting(&self) -> Option<u32> {
         let oldest = self.core.waiting.borrow().values().min().copied()?;
-        self.tasks.get(&oldest).map(|(_, place)| *place)
+        self.tasks.get(&oldest).map(|task| task.place)
     }
 
     /// Runs all tasks to their end.

@@ -12,6 +12,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`message`] | the frame header, labels, depth of a message |
+//! | [`buffer`] | memory of share vectors and payloads |
 //! | [`transport`] | the trait between executor and wire |
 //! | [`error`] | what can go wrong, and whose fault it is |
 //! | [`random`] | generators keyed by step, purpose and pair of parties |
@@ -19,6 +20,7 @@
 //! | [`executor`] | polls steps in issue order, merges their messages |
 //! | [`local`], [`simulate`], [`tamper`] | transports without sockets |
 
+pub mod buffer;
 pub mod error;
 pub mod executor;
 pub mod local;
@@ -30,6 +32,7 @@ pub mod step;
 pub mod tamper;
 pub mod transport;
 
+pub use buffer::Payload;
 pub use error::{Error, Misbehaviour, Result};
 pub use executor::{Executor, Slot, join_all};
 pub use message::{Depth, Header, Label, Phase};

@@ -7,7 +7,7 @@ use crate::transport::Frame;
 use crate::{Error, Header, Party, Result, Transport};
 
 /// What travels in a channel; `None` says that the sender left in order.
-type Parcel = (Party, Option<Frame>);
+type Parcel = (Party, Option<(Header, Vec<u8>)>);
 
 /// One party's end of the channels.
 pub struct Local {
@@ -48,7 +48,10 @@ pub fn run<T: Send>(n: usize, party: impl Fn(Local) -> T + Sync) -> Vec<T> {
 impl Local {
     fn take(&mut self, (from, frame): Parcel, into: &mut Vec<Frame>) {
         match frame {
-            Some(frame) => into.push(frame),
+            // The payload is made here: memory of share vectors stays with its thread.
+            Some((header, bytes)) => {
+                into.push(Frame { from, header, payload: bytes[..].into() });
+            }
             None => self.left[from] = true,
         }
     }
@@ -64,9 +67,8 @@ impl Transport for Local {
     }
 
     fn send(&mut self, to: Party, header: &Header, payload: &[u8]) -> Result<()> {
-        let frame = Frame { from: self.me, header: *header, payload: payload.to_vec() };
         let gone = |_| Error::PeerLost { party: to, reason: "its thread ended".into() };
-        self.peers[to].send((self.me, Some(frame))).map_err(gone)
+        self.peers[to].send((self.me, Some((*header, payload.to_vec())))).map_err(gone)
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -123,7 +125,7 @@ mod tests {
                     for _ in 0..1 + id % 3 {
                         let op = step.op(depth);
                         op.send(peer, PING, &[7; 5])?;
-                        assert_eq!(op.recv(peer, PING, 5).await?, [7; 5]);
+                        assert_eq!(op.recv(peer, PING, 5).await?[..], [7; 5]);
                         depth = op.round();
                     }
                     Ok(())

@@ -272,7 +272,7 @@ impl World {
                 Parcel::Frame(..) if node.gone => {}
                 Parcel::Frame(header, payload) => {
                     self.trace.push(Delivery { time, from, to, header });
-                    node.inbox.push(Frame { from, header, payload });
+                    node.inbox.push(Frame { from, header, payload: payload[..].into() });
                 }
                 Parcel::Goodbye => node.peers[from] = Peer::SaidGoodbye,
                 Parcel::Broken => node.peers[from] = Peer::Lost,

@@ -73,6 +73,12 @@ impl Step {
         (0..n).map(|_| self.fork()).collect()
     }
 
+    /// To be awaited once the operands are there: work that can begin at any time steps back behind
+    /// work that has just become possible.
+    pub async fn turn(&self) {
+        self.core.turn().await;
+    }
+
     /// This party.
     pub fn me(&self) -> Party {
         self.core.me

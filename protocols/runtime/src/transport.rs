@@ -1,6 +1,6 @@
 //! The trait between the executor and the wire.
 
-use crate::{Header, Party, Result};
+use crate::{Header, Party, Payload, Result};
 
 /// A frame that arrived.
 pub struct Frame {
@@ -9,7 +9,7 @@ pub struct Frame {
     /// Its header.
     pub header: Header,
     /// Its payload, `header.length` bytes.
-    pub payload: Vec<u8>,
+    pub payload: Payload,
 }
 
 /// What carries the frames of one party. One object per party; all calls come from one thread.

@@ -31,7 +31,7 @@ async fn gossip(step: Step, rounds: u64, mut value: u64) -> Result<u64, Error> {
         }
         for &peer in &peers {
             let heard = op.recv(peer, CHAT, 8).await?;
-            let heard = heard.try_into().expect("recv checks the length");
+            let heard = heard[..].try_into().expect("recv checks the length");
             value = value.wrapping_mul(3).wrapping_add(u64::from_le_bytes(heard));
         }
         depth = op.round();

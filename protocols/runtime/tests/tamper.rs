@@ -34,8 +34,8 @@ fn run(plan: Option<(u64, Mutator)>) -> (Result<Vec<Vec<u8>>, Error>, Report) {
                     op.send(1, OTHER, b"as it is")?;
                 } else {
                     let value = op.recv(0, VALUE, 3).await?;
-                    heard.borrow_mut().push(value);
-                    assert_eq!(op.recv(0, OTHER, 8).await?, b"as it is");
+                    heard.borrow_mut().push(value.to_vec());
+                    assert_eq!(op.recv(0, OTHER, 8).await?[..], *b"as it is");
                 }
             }
             Ok(())

@@ -77,7 +77,8 @@ impl Wire {
         (self.rows * self.bits).div_ceil(8)
     }
 
-    fn dense(self) -> bool {
+    /// Whether rows travel as they stand in memory.
+    pub fn dense(self) -> bool {
         self.bits.is_multiple_of(64)
     }
 

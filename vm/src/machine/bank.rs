@@ -5,6 +5,7 @@
 //! order execution, and iterations of a loop overlap although they use the same registers.
 
 use std::collections::BTreeMap;
+use std::convert::identity;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -17,10 +18,12 @@ pub(crate) trait Vector: Clone {
     fn len(&self) -> usize;
     fn slice(&self, range: Range<usize>) -> Self;
     fn concat(parts: &[Self]) -> Self;
+    /// Without keeping alive much more memory than it needs.
+    fn compact(self) -> Self;
 }
 
 macro_rules! vector {
-    ($($ty:ty),*) => { $(
+    ($($ty:ty => $compact:path),*) => { $(
         impl Vector for $ty {
             fn len(&self) -> usize {
                 self.len()
@@ -31,10 +34,14 @@ macro_rules! vector {
             fn concat(parts: &[Self]) -> Self {
                 Self::concat(parts)
             }
+            fn compact(self) -> Self {
+                $compact(self)
+            }
         }
     )* };
 }
-vector!(Shares, Clear, ClearBits);
+
+vector!(Shares => Shares::compact, Clear => identity, ClearBits => identity);
 
 /// Elements `range` of a value that may still be computed.
 struct Piece<T> {
@@ -50,15 +57,56 @@ impl<T> Clone for Piece<T> {
     }
 }
 
+impl<T> Piece<T> {
+    fn part(&self, range: Range<usize>) -> Piece<T> {
+        let start = self.range.start;
+        Piece { range: start + range.start..start + range.end, ..self.clone() }
+    }
+}
+
 /// What an instruction reads: pieces in order.
 pub(crate) struct Source<T> {
     pieces: Vec<Piece<T>>,
+    /// Bits of an element, as far as it matters for how much is worked on at once.
+    element_bits: usize,
 }
 
 impl<T: Vector> Source<T> {
     /// Rounds after which all of it is there.
     pub(crate) fn level(&self) -> u32 {
         self.pieces.iter().map(|p| p.level).max().unwrap_or(0)
+    }
+
+    /// Number of elements.
+    pub(crate) fn len(&self) -> usize {
+        self.pieces.iter().map(|p| p.range.len()).sum()
+    }
+
+    /// Bits of an element.
+    pub(crate) fn element_bits(&self) -> usize {
+        self.element_bits
+    }
+
+    /// The elements of `range`.
+    pub(crate) fn part(&self, range: Range<usize>) -> Source<T> {
+        let mut pieces = vec![];
+        let mut at = 0;
+        for piece in &self.pieces {
+            let end = at + piece.range.len();
+            let (from, to) = (range.start.max(at), range.end.min(end));
+            if from < to {
+                pieces.push(piece.part(from - at..to - at));
+            }
+            at = end;
+        }
+        Source { pieces, ..*self }
+    }
+
+    /// Waits until all of it is there.
+    pub(crate) async fn ready(&self) {
+        for piece in &self.pieces {
+            piece.slot.wait().await;
+        }
     }
 
     /// The value, when all of it is there.
@@ -82,11 +130,12 @@ impl<T: Vector> Source<T> {
 /// One bank.
 pub(crate) struct Bank<T> {
     pieces: BTreeMap<u64, Piece<T>>,
+    element_bits: usize,
 }
 
 impl<T: Vector> Bank<T> {
-    pub(crate) fn new() -> Self {
-        Bank { pieces: BTreeMap::new() }
+    pub(crate) fn new(element_bits: usize) -> Self {
+        Bank { pieces: BTreeMap::new(), element_bits }
     }
 
     /// What `run` names now; `None` if a register was never written. The run is in bounds.
@@ -107,7 +156,7 @@ impl<T: Vector> Bank<T> {
                 at += take as u64;
             }
         }
-        (at == end).then_some(Source { pieces })
+        (at == end).then_some(Source { pieces, element_bits: self.element_bits })
     }
 
     /// Lets `run` name the value of `slot`, which is there after `level` rounds.

@@ -9,9 +9,10 @@ mod io;
 mod secret;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 use std::rc::Rc;
 
-use mpc_bytecode::{Group, execute};
+use mpc_bytecode::{Group, Run, execute};
 use mpc_protocols::{Clear, ClearBits, Protocol, Shares};
 use mpc_runtime::{Depth, Error, Result, Slot, Step};
 
@@ -64,6 +65,54 @@ impl Operand {
 }
 
 impl Wanted {
+    /// Rows `rows` of the `of` rows that the operand has. One of length 1 that stands for more stays
+    /// as it is.
+    fn part(&self, rows: &Range<usize>, of: usize) -> Wanted {
+        fn cut<T: Vector>(
+            source: &Source<T>,
+            len: usize,
+            rows: &Range<usize>,
+            of: usize,
+        ) -> (Source<T>, usize) {
+            let width = len / of;
+            let range = rows.start * width..rows.end * width;
+            let part = if source.len() == len { range.clone() } else { 0..source.len() };
+            (source.part(part), range.len())
+        }
+        match self {
+            Wanted::Secret(source, len) => {
+                let (source, len) = cut(source, *len, rows, of);
+                Wanted::Secret(source, len)
+            }
+            Wanted::Clear(source, len) => {
+                let (source, len) = cut(source, *len, rows, of);
+                Wanted::Clear(source, len)
+            }
+            Wanted::ClearBits(source, len) => {
+                let (source, len) = cut(source, *len, rows, of);
+                Wanted::ClearBits(source, len)
+            }
+        }
+    }
+
+    /// Bits of the operand, in the clear.
+    fn bits(&self) -> usize {
+        match self {
+            Wanted::Secret(source, len) => source.element_bits() * len,
+            Wanted::Clear(source, len) => source.element_bits() * len,
+            Wanted::ClearBits(source, len) => source.element_bits() * len,
+        }
+    }
+
+    /// Waits until the operand is there.
+    async fn ready(&self) {
+        match self {
+            Wanted::Secret(source, _) => source.ready().await,
+            Wanted::Clear(source, _) => source.ready().await,
+            Wanted::ClearBits(source, _) => source.ready().await,
+        }
+    }
+
     async fn wait(self) -> Operand {
         match self {
             Wanted::Secret(source, len) => Operand::Secret(fit(source.wait().await, len)),
@@ -112,6 +161,56 @@ fn join(parts: Vec<Operand>) -> Operand {
 /// Where the result of one group goes, and its length.
 pub(super) type Target<T> = (Rc<Slot<T>>, usize);
 
+/// Bits of the longest operand that one task works on, in the clear: its planes then stay in the
+/// cache while one tile is on the wire and the next is computed.
+const TILE_BITS: usize = 64 << 15;
+
+/// Some rows of a group.
+struct Part {
+    group: usize,
+    rows: Range<usize>,
+}
+
+/// Which rows of a result are written, and how many there are.
+pub(super) struct Tile {
+    rows: Range<usize>,
+    of: usize,
+}
+
+impl Tile {
+    /// The registers of the rows, if all of them go to `run`.
+    pub(super) fn of(&self, run: Run) -> Run {
+        let width = if self.of == 0 { 0 } else { run.len / self.of as u64 };
+        let (from, rows) = (self.rows.start as u64, self.rows.len() as u64);
+        Run { base: run.base + from * width, len: rows * width, ..run }
+    }
+}
+
+/// Deals groups, given as (rows, bits), out to tasks: short ones together, long ones in tiles. A row
+/// is never cut; tiles of many rows have a multiple of 64, so that bits stay in whole words.
+fn deal(groups: impl Iterator<Item = (usize, usize)>) -> Vec<Vec<Part>> {
+    let (mut tasks, mut open, mut open_bits) = (vec![], vec![], 0);
+    for (group, (rows, bits)) in groups.enumerate() {
+        if open_bits + bits > TILE_BITS && !open.is_empty() {
+            tasks.push(std::mem::take(&mut open));
+            open_bits = 0;
+        }
+        if bits <= TILE_BITS || rows <= 1 {
+            open.push(Part { group, rows: 0..rows });
+            open_bits += bits;
+            continue;
+        }
+        let most = (TILE_BITS / bits.div_ceil(rows)).max(1);
+        let tile = if most > 64 { most / 64 * 64 } else { most };
+        let starts = (0..rows).step_by(tile);
+        tasks.extend(starts.map(|from| vec![Part { group, rows: from..(from + tile).min(rows) }]));
+    }
+    if !open.is_empty() {
+        tasks.push(open);
+    }
+    tasks
+}
+
 impl Machine {
     /// The context for a task that executes the present instruction, and its number.
     pub(super) fn task(&mut self) -> (u64, u32, Step) {
@@ -133,6 +232,10 @@ impl Machine {
         let (id, place, step) = self.task();
         let protocol = self.protocol.clone();
         self.executor.spawn(id, place, async move {
+            for wanted in jobs.iter().flat_map(|(operands, _)| operands) {
+                wanted.ready().await;
+            }
+            step.turn().await;
             let mut columns: Vec<Vec<Operand>> = jobs[0].0.iter().map(|_| vec![]).collect();
             let mut targets = vec![];
             for (operands, target) in jobs {
@@ -145,11 +248,7 @@ impl Machine {
             let value = verb(&*protocol, &step, &operands).await?;
             let mut at = 0;
             for (slot, len) in &targets {
-                slot.fill(if targets.len() == 1 {
-                    value.clone()
-                } else {
-                    value.slice(at..at + len)
-                });
+                slot.fill(value.slice(at..at + len).compact());
                 at += len;
             }
             debug_assert_eq!(at, value.len(), "a result has the length of its registers");
@@ -158,14 +257,18 @@ impl Machine {
     }
 
     /// Splits groups into classes of equal parameters whose operands are there after equally many
-    /// rounds, in order of first appearance, and spawns one task for each class. Groups whose result
-    /// is empty do nothing.
+    /// rounds, in order of first appearance, and spawns a task for each class, or for each tile of
+    /// its rows. Groups whose result is empty do nothing.
+    ///
+    /// `rows` says of how many rows a group consists that do not depend on each other, all operands
+    /// and the result alike; 1 if it must not be cut. `write` gets the part of the result to write.
     pub(super) fn spawn<G, K: Hash + PartialEq + Copy + 'static, T: Vector + HasDepth + 'static>(
         &mut self,
         groups: &[G],
         key: impl Fn(&G) -> K,
+        rows: impl Fn(&G) -> usize,
         read: impl Fn(&Machine, &G) -> Result<Vec<Wanted>>,
-        write: impl Fn(&mut Machine, &G, u32) -> Result<Target<T>>,
+        write: impl Fn(&mut Machine, &G, &Tile, u32) -> Result<Target<T>>,
         verb: impl AsyncFn(&dyn Protocol, &Step, &[Operand], K) -> Result<T> + Clone + 'static,
     ) -> Result<()> {
         // All reads of an instruction come before its writes.
@@ -185,14 +288,21 @@ impl Machine {
                 verb(p, step, operands, key).await
             };
             let rounds = self.rounds(hash(&key), jobs.iter().map(|(_, operands)| operands), &call);
-            let mut tasks = vec![];
-            for (group, operands) in jobs {
-                let target = write(self, group, level + rounds)?;
-                if target.1 > 0 {
-                    tasks.push((operands, target));
+            let bits = |operands: &[Wanted]| operands.iter().map(Wanted::bits).max().unwrap_or(0);
+            let sizes = jobs.iter().map(|(group, operands)| (rows(group), bits(operands)));
+            for parts in deal(sizes) {
+                let mut tasks = vec![];
+                for Part { group, rows: part } in parts {
+                    let (group, operands) = &jobs[group];
+                    let tile = Tile { rows: part, of: rows(group) };
+                    let target = write(self, group, &tile, level + rounds)?;
+                    if target.1 > 0 {
+                        let cut = |w: &Wanted| w.part(&tile.rows, tile.of);
+                        tasks.push((operands.iter().map(cut).collect(), target));
+                    }
                 }
+                self.spawn_joined(tasks, call.clone());
             }
-            self.spawn_joined(tasks, call);
         }
         Ok(())
     }

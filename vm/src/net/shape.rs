@@ -130,7 +130,7 @@ mod tests {
         for length in [972, 1972] {
             let phase = Phase::Online;
             let header = Header { step: 0, path: 0, op: 0, label: 0, phase, length };
-            let payload = vec![0; length as usize];
+            let payload = vec![0; length as usize][..].into();
             line.push(Frame { from: 0, header, payload }, start);
         }
         let mut out = Vec::new();

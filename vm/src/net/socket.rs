@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
 use mpc_runtime::transport::Frame;
-use mpc_runtime::{Error, Header, Label, Misbehaviour, Party, Phase, Result, Transport};
+use mpc_runtime::{Error, Header, Label, Misbehaviour, Party, Payload, Phase, Result, Transport};
 use zeroize::Zeroizing;
 
 use super::agree::{MAX_TERMS_BYTES, Terms};
@@ -94,7 +94,7 @@ pub struct TlsTransport {
     deadlines: Deadlines,
     /// Frames of the program that have not been asked for.
     ready: Vec<Frame>,
-    control: Vec<VecDeque<(u16, Vec<u8>)>>,
+    control: Vec<VecDeque<(u16, Payload)>>,
     failure: Option<Error>,
     /// All parties have the same terms.
     agreed: bool,
@@ -386,7 +386,7 @@ impl TlsTransport {
         party: Party,
         label: Label,
         limit: Duration,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<Payload> {
         let began = Instant::now();
         let until = began + limit;
         loop {
@@ -529,7 +529,7 @@ fn agree(
     }
     let mut theirs = vec![Seed::default(); nonces.len()];
     for &peer in &peers {
-        let message = Zeroizing::new(transport.await_control(peer, TERMS, limit)?);
+        let message = transport.await_control(peer, TERMS, limit)?;
         let malformed = || Error::Cheating {
             party: peer,
             what: Misbehaviour::Malformed("terms that do not parse"),
@@ -548,7 +548,7 @@ fn agree(
         transport.send_control(peer, CONFIRMATION, &session_id)?;
     }
     for &peer in &peers {
-        if transport.await_control(peer, CONFIRMATION, limit)? != session_id {
+        if transport.await_control(peer, CONFIRMATION, limit)?[..] != session_id {
             let what = Misbehaviour::Inconsistent { label: TERMS.0 };
             return Err(Error::Cheating { party: peer, what });
         }

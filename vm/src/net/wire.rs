@@ -6,20 +6,19 @@
 
 use mpc_runtime::message::HEADER_BYTES;
 use mpc_runtime::transport::Frame;
-use mpc_runtime::{Header, Misbehaviour, Party};
+use mpc_runtime::{Header, Misbehaviour, Party, Payload};
 
 /// Payload room given before any byte of the payload has come.
-const SLACK_BYTES: usize = 64 << 10;
+const SLACK_BYTES: usize = 1 << 20;
 
 /// Turns the byte stream of one sender into frames.
 ///
 /// After an error the stream has no meaning any more, and the decoder repeats the error.
-#[derive(Debug)]
 pub struct Decoder {
     from: Party,
     header: [u8; HEADER_BYTES],
     header_filled: usize,
-    body: Option<(Header, Vec<u8>)>,
+    body: Option<(Header, Payload)>,
     broken: bool,
 }
 
@@ -68,7 +67,7 @@ impl Decoder {
                 return Err(MALFORMED);
             };
             self.header_filled = 0;
-            self.body = Some((header, Vec::new()));
+            self.body = Some((header, Payload::with_capacity(0)));
         }
         Ok(rest)
     }
@@ -76,14 +75,14 @@ impl Decoder {
     fn take_payload<'a>(
         &mut self,
         header: Header,
-        mut payload: Vec<u8>,
+        mut payload: Payload,
         bytes: &'a [u8],
     ) -> &'a [u8] {
         let due = header.length as usize - payload.len();
         let (body, rest) = bytes.split_at(due.min(bytes.len()));
-        let room = room_for(header.length as usize, payload.len() + body.len());
-        if room > payload.capacity() {
-            payload.reserve_exact(room - payload.len());
+        let filled = payload.len() + body.len();
+        if filled > payload.capacity() {
+            payload.reserve(room_for(header.length as usize, filled));
         }
         payload.extend_from_slice(body);
         self.body = Some((header, payload));
@@ -100,7 +99,7 @@ impl Decoder {
 }
 
 /// Capacity for a payload of `announced` bytes of which `arrived` are there: at most twice what
-/// has arrived and 64 KiB, and never more than was announced.
+/// has arrived and 1 MiB, and never more than was announced.
 fn room_for(announced: usize, arrived: usize) -> usize {
     announced.min(2 * arrived.max(SLACK_BYTES / 2)).max(arrived)
 }

@@ -19,7 +19,9 @@ mod shuffle;
 #[cfg(test)]
 mod tests;
 
-use mpc_runtime::{Depth, Key, Label, Op, Party, Result, Step};
+use std::borrow::Cow;
+
+use mpc_runtime::{Depth, Key, Label, Op, Party, Payload, Result, Step};
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
@@ -125,6 +127,24 @@ impl Form {
     pub(crate) fn plane<R: Ring>(self, fill: impl FnOnce(&mut [R])) -> Plane {
         plane(self.unit, self.len, fill)
     }
+
+    /// A vector as a message; bits behind its end are left out.
+    fn pack(self, words: &[u64]) -> Cow<'_, [u8]> {
+        match self.unit {
+            Unit::Bit => Cow::Borrowed(&bytemuck::cast_slice(words)[..self.wire.bytes()]),
+            Unit::Words(_) => self.wire.pack(words),
+        }
+    }
+
+    /// A vector from a message, without copying if it travels as it stands in memory.
+    fn unpack(self, payload: Payload) -> Plane {
+        match self.unit {
+            Unit::Words(_) if !self.wire.dense() => {
+                self.plane(|out: &mut [u64]| self.wire.unpack(&payload, out))
+            }
+            unit => Plane::from_payload(unit, self.len, payload),
+        }
+    }
 }
 
 /// A summand on its way to the other of two parties; see [`Trio::offer`].
@@ -223,9 +243,8 @@ impl Trio {
 
     /// A sharing of the sum of what the three parties have. One round, one element sent by each.
     async fn reshare(&self, op: &Op<'_>, label: Label, form: Form, z: Plane) -> Result<Shares> {
-        op.send(self.previous(), label, &form.wire.pack(z.words()))?;
-        let payload = op.recv(self.next(), label, form.wire.bytes()).await?;
-        let next = Plane::build(form.unit, form.len, |out| form.wire.unpack(&payload, out));
+        op.send(self.previous(), label, &form.pack(z.words()))?;
+        let next = form.unpack(op.recv(self.next(), label, form.wire.bytes()).await?);
         Ok(Shares::new(vec![z, next], op.round()))
     }
 
@@ -303,7 +322,7 @@ impl Trio {
             subtract(out, masks[0].words());
         });
         let peer = (p + 3 - role) % 3;
-        op.send(peer, label, &form.wire.pack(offered.words()))?;
+        op.send(peer, label, &form.pack(offered.words()))?;
         Ok(Offer { masks, offered: Some(offered) })
     }
 
@@ -319,11 +338,9 @@ impl Trio {
         let Offer { mut masks, offered } = offer;
         if let Some(offered) = offered {
             let role = self.role(p);
-            let payload = op.recv((p + 3 - role) % 3, label, form.wire.bytes()).await?;
-            let rest = form.plane(|out: &mut [R]| {
-                form.wire.unpack(&payload, bytemuck::cast_slice_mut(out));
-                add(out, elements(&offered));
-            });
+            let mut rest =
+                form.unpack(op.recv((p + 3 - role) % 3, label, form.wire.bytes()).await?);
+            rest.change(|out| add::<R>(bytemuck::cast_slice_mut(out), elements(&offered)));
             masks.insert(if role == 1 { 1 } else { 0 }, rest);
         }
         Ok(Shares::new(masks, op.round()))
@@ -381,15 +398,15 @@ impl Trio {
         to: Option<Party>,
     ) -> Result<Option<Plane>> {
         if to.is_none_or(|to| to == self.next()) {
-            op.send(self.next(), label, &form.wire.pack(a.plane(0).words()))?;
+            op.send(self.next(), label, &form.pack(a.plane(0).words()))?;
         }
         if to.is_some_and(|to| to != self.me) {
             op.round();
             return Ok(None);
         }
-        let payload = op.recv(self.previous(), label, form.wire.bytes()).await?;
+        let third = form.unpack(op.recv(self.previous(), label, form.wire.bytes()).await?);
         op.round();
-        Ok(Some(Plane::build(form.unit, form.len, |out| form.wire.unpack(&payload, out))))
+        Ok(Some(third))
     }
 
     /// Uniform elements that nobody knows. Nothing is sent.
@@ -427,7 +444,7 @@ impl Input {
     pub(crate) fn send(&self, op: &Op<'_>, label: Label) -> Result<()> {
         match &self.planes {
             [Some(_), Some(rest)] if op.me() == self.p => {
-                op.send((self.p + 1) % 3, label, &self.form.wire.pack(rest.words()))
+                op.send((self.p + 1) % 3, label, &self.form.pack(rest.words()))
             }
             _ => Ok(()),
         }
@@ -444,10 +461,7 @@ impl Input {
         debug_assert_eq!(trio.me(), op.me());
         let first = match first {
             Some(first) => first,
-            None => {
-                let payload = op.recv(p, label, form.wire.bytes()).await?;
-                Plane::build(form.unit, form.len, |out| form.wire.unpack(&payload, out))
-            }
+            None => form.unpack(op.recv(p, label, form.wire.bytes()).await?),
         };
         Ok([first].into_iter().chain(second).collect())
     }

@@ -8,6 +8,7 @@ use mpc_protocols::{Clear, ClearBits, Protocol, Shares};
 use mpc_runtime::{Depth, Error, Party, Result, Slot, Step};
 
 use super::clear::{to_clear, to_clear_bits};
+use super::secret::{to_s, to_sb};
 use super::{Operand, Wanted};
 use crate::machine::Machine;
 
@@ -67,8 +68,9 @@ impl execute::Opening for Machine {
         self.spawn(
             groups,
             |g| g.bits.0,
+            |_| 1,
             |m, g| m.s(g.a.0),
-            |m, g, level| to_clear(m, g.dst.0, level),
+            |m, g, _, level| to_clear(m, g.dst.0, level),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| {
                 release(p, step, o[0].secret(), None, bits).await
             },
@@ -79,8 +81,9 @@ impl execute::Opening for Machine {
         self.spawn(
             groups,
             |_| (),
+            |_| 1,
             |m, g| m.sb(g.a.0),
-            |m, g, level| to_clear_bits(m, g.dst.0, level),
+            |m, g, _, level| to_clear_bits(m, g.dst.0, level),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], ()| {
                 release_bits(p, step, o[0].secret(), None).await
             },
@@ -92,8 +95,9 @@ impl execute::Opening for Machine {
         self.spawn(
             groups,
             move |g| (player(g.role), g.bits.0),
+            |_| 1,
             |m, g| m.s(g.a.0),
-            |m, g, level| to_clear(m, g.dst.0, level),
+            |m, g, _, level| to_clear(m, g.dst.0, level),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], (to, bits)| {
                 release(p, step, o[0].secret(), Some(to), bits).await
             },
@@ -105,8 +109,9 @@ impl execute::Opening for Machine {
         self.spawn(
             groups,
             move |g| player(g.role),
+            |_| 1,
             |m, g| m.sb(g.a.0),
-            |m, g, level| to_clear_bits(m, g.dst.0, level),
+            |m, g, _, level| to_clear_bits(m, g.dst.0, level),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], to| {
                 release_bits(p, step, o[0].secret(), Some(to)).await
             },
@@ -166,8 +171,9 @@ impl execute::Io for Machine {
         self.spawn(
             groups,
             move |g| (player(g.role), g.bits.0),
+            |g| len(g.dst.0),
             |m, g| m.c(g.a.0),
-            |m, g, level| Ok((m.write_s(g.dst.0, level)?, len(g.dst.0))),
+            |m, g, tile, level| to_s(m, tile.of(g.dst.0), level),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], (owner, bits)| {
                 p.share(step, owner, o[0].clear(), bits).await
             },
@@ -179,8 +185,9 @@ impl execute::Io for Machine {
         self.spawn(
             groups,
             move |g| player(g.role),
+            |g| len(g.dst.0),
             |m, g| m.cb(g.a.0),
-            |m, g, level| Ok((m.write_sb(g.dst.0, level)?, len(g.dst.0))),
+            |m, g, tile, level| to_sb(m, tile.of(g.dst.0), level),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], owner| {
                 p.share_bits(step, owner, o[0].clear_bits()).await
             },
@@ -192,8 +199,9 @@ impl execute::Io for Machine {
         self.spawn(
             groups,
             move |g| (player(g.role), g.bits.0),
+            |_| 1,
             |m, g| m.c(g.a.0),
-            |m, g, level| to_clear(m, g.dst.0, level),
+            |m, g, _, level| to_clear(m, g.dst.0, level),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], (owner, bits)| {
                 publish(p, step, owner, o[0].clear(), bits).await
             },
@@ -205,8 +213,9 @@ impl execute::Io for Machine {
         self.spawn(
             groups,
             move |g| player(g.role),
+            |_| 1,
             |m, g| m.cb(g.a.0),
-            |m, g, level| to_clear_bits(m, g.dst.0, level),
+            |m, g, _, level| to_clear_bits(m, g.dst.0, level),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], owner| {
                 publish_bits(p, step, owner, o[0].clear_bits()).await
             },

@@ -32,11 +32,15 @@ impl Wanted {
     }
 }
 
-fn to_s(machine: &mut Machine, run: Run, level: u32) -> Result<Target<Shares>> {
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+pub(super) fn to_s(machine: &mut Machine, run: Run, level: u32) -> Result<Target<Shares>> {
     Ok((machine.write_s(run, level)?, len(run)))
 }
 
-fn to_sb(machine: &mut Machine, run: Run, level: u32) -> Result<Target<Shares>> {
+pub(super) fn to_sb(machine: &mut Machine, run: Run, level: u32) -> Result<Target<Shares>> {
     Ok((machine.write_sb(run, level)?, len(run)))
 }
 
@@ -44,20 +48,27 @@ fn to_sb(machine: &mut Machine, run: Run, level: u32) -> Result<Target<Shares>> 
 ///
 /// `name(Group) [bank operand, …] key(parameters) -> bank: |protocol, step, operands, key| value`
 ///
-/// Operands marked `=` stretch to the length of the result.
+/// Operands marked `=` stretch to the length of the result. Operands and result consist of equally
+/// many rows that do not depend on each other: as many as divide all lengths, unless `rows` says
+/// otherwise.
 macro_rules! verbs {
-    ($($name:ident($Group:ident) [$($bank:ident $field:ident $(= $stretch:tt)?),*] $key:expr => $write:ident: $verb:expr;)*) => { $(
+    ($($name:ident($Group:ident) [$($bank:ident $field:ident $(= $stretch:tt)?),*] $key:expr $(, rows $rows:expr)? => $write:ident: $verb:expr;)*) => { $(
         fn $name(&mut self, groups: &[group::$Group]) -> Result<()> {
             let key: fn(&group::$Group) -> _ = $key;
             self.spawn(
                 groups,
                 key,
+                verbs!(@rows [$($rows)?] $Group, g, [$( verbs!(@len g, $field $(, $stretch)?) ),*]),
                 |m, g| Ok(vec![$( Wanted::$bank(m, g.$field.0, verbs!(@len g, $field $(, $stretch)?))? ),*]),
-                |m, g, level| $write(m, g.dst.0, level),
+                |m, g, tile, level| $write(m, tile.of(g.dst.0), level),
                 $verb,
             )
         }
     )* };
+    (@rows [] $Group:ident, $g:ident, [$($len:expr),*]) => {
+        |$g: &group::$Group| [$( $len ),*].into_iter().fold(len($g.dst.0), gcd)
+    };
+    (@rows [$rows:expr] $($rest:tt)*) => { $rows };
     (@len $g:ident, $field:ident) => { len($g.$field.0) };
     (@len $g:ident, $field:ident, $stretch:tt) => { len($g.dst.0) };
 }
@@ -111,7 +122,7 @@ impl execute::Linear for Machine {
         sums(SumSecret) [s a] |g| (g.inner.0 as usize, g.bits.0, if g.inner.0 == 0 { len(g.dst.0) } else { 0 }) => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], (inner, bits, n)| {
             if inner == 0 { zeros(p, step, n).await } else { p.sum(step, o[0].secret(), inner, bits).await }
         };
-        prefixs(PrefixSecret) [s a] |g| (g.inner.0 as usize, g.bits.0) => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], (inner, bits)| p.prefix(step, o[0].secret(), inner, bits).await;
+        prefixs(PrefixSecret) [s a] |g| (g.inner.0 as usize, g.bits.0), rows |g| len(g.dst.0) / (g.inner.0 as usize).max(1) => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], (inner, bits)| p.prefix(step, o[0].secret(), inner, bits).await;
         dotm(DotMixed) [s a, c b] |g| (g.inner.0 as usize, g.bits.0, if g.inner.0 == 0 { len(g.dst.0) } else { 0 }) => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], (inner, bits, n)| {
             if inner == 0 {
                 return zeros(p, step, n).await;

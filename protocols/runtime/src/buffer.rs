@@ -1,4 +1,5 @@
-//! Memory of share vectors: aligned, wiped when given back, and used again without asking the system.
+//! Memory of share vectors and of messages: aligned, wiped when given back, and used again without
+//! asking the system.
 //!
 //! A fresh page costs more than the product computed into it, so a thread keeps what it no longer
 //! uses. Spare memory is all 0: it is wiped when it is given back, and need not be when it is taken.
@@ -31,7 +32,7 @@ thread_local! {
     static SPARE: RefCell<Spare> = RefCell::default();
 }
 
-/// Bytes that the share vectors of this thread take.
+/// Bytes that the share vectors and messages of this thread take.
 pub fn live_bytes() -> usize {
     LIVE_BYTES.get()
 }
@@ -66,11 +67,11 @@ fn class(lines: usize) -> usize {
 }
 
 /// Words on cache-line boundaries; wiped when dropped.
-pub(crate) struct Buffer(Vec<Line>);
+pub struct Buffer(Vec<Line>);
 
 impl Buffer {
     /// At least so many words, all 0.
-    pub(crate) fn zeroed(words: usize) -> Buffer {
+    pub fn zeroed(words: usize) -> Buffer {
         let lines = class(words.div_ceil(8));
         LIVE_BYTES.set(LIVE_BYTES.get() + lines * LINE_BYTES);
         let spare =
@@ -79,12 +80,12 @@ impl Buffer {
     }
 
     /// All words.
-    pub(crate) fn words(&self) -> &[u64] {
+    pub fn words(&self) -> &[u64] {
         bytemuck::cast_slice(&self.0)
     }
 
     /// All words, to be changed.
-    pub(crate) fn words_mut(&mut self) -> &mut [u64] {
+    pub fn words_mut(&mut self) -> &mut [u64] {
         bytemuck::cast_slice_mut(&mut self.0)
     }
 }
@@ -101,6 +102,67 @@ impl Drop for Buffer {
         } else {
             self.words_mut().zeroize();
         }
+    }
+}
+
+/// The payload of a message that arrived, in memory that a share vector can take over.
+///
+/// Bytes between the end of the payload and the end of the memory are 0.
+pub struct Payload {
+    buffer: Buffer,
+    bytes: usize,
+    capacity: usize,
+}
+
+impl Payload {
+    /// No bytes, and room for so many.
+    pub fn with_capacity(bytes: usize) -> Payload {
+        Payload { buffer: Buffer::zeroed(bytes.div_ceil(8)), bytes: 0, capacity: bytes }
+    }
+
+    /// Bytes that fit without other memory.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Makes room for `bytes` in all.
+    pub fn reserve(&mut self, bytes: usize) {
+        if bytes > self.capacity() {
+            let mut larger = Payload::with_capacity(bytes);
+            larger.extend_from_slice(self);
+            *self = larger;
+        }
+    }
+
+    /// Appends `more`.
+    pub fn extend_from_slice(&mut self, more: &[u8]) {
+        let end = self.bytes + more.len();
+        if end > self.capacity() {
+            self.reserve(end.max(2 * self.capacity()));
+        }
+        bytemuck::cast_slice_mut(&mut self.buffer.0)[self.bytes..end].copy_from_slice(more);
+        self.bytes = end;
+    }
+
+    /// The memory; the payload is at its start.
+    pub fn into_buffer(self) -> Buffer {
+        self.buffer
+    }
+}
+
+impl From<&[u8]> for Payload {
+    fn from(bytes: &[u8]) -> Payload {
+        let mut payload = Payload::with_capacity(bytes.len());
+        payload.extend_from_slice(bytes);
+        payload
+    }
+}
+
+impl std::ops::Deref for Payload {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &bytemuck::cast_slice(&self.buffer.0)[..self.bytes]
     }
 }
 
@@ -122,5 +184,19 @@ mod tests {
         drop(many);
         assert!(SPARE.with_borrow(|spare| spare.bytes) <= SPARE_BYTES);
         assert_eq!(live_bytes(), 0);
+    }
+
+    #[test]
+    fn a_payload_grows_and_keeps_its_bytes() {
+        let bytes: Vec<u8> = (0..100_000).map(|i| (i * 7) as u8).collect();
+        let mut payload = Payload::with_capacity(10);
+        for part in bytes.chunks(999) {
+            payload.extend_from_slice(part);
+        }
+        assert_eq!(*payload, bytes[..]);
+        let buffer = payload.into_buffer();
+        let all: &[u8] = bytemuck::cast_slice(buffer.words());
+        assert_eq!(all[..bytes.len()], bytes[..]);
+        assert!(all[bytes.len()..].iter().all(|&b| b == 0));
     }
 }
