@@ -46,12 +46,9 @@ pub fn run<T: Send>(n: usize, party: impl Fn(Local) -> T + Sync) -> Vec<T> {
 }
 
 impl Local {
-    fn take(&mut self, (from, frame): Parcel, into: &mut Vec<Frame>) {
-        match frame {
-            // The payload is made here: memory of share vectors stays with its thread.
-            Some((header, bytes)) => {
-                into.push(Frame { from, header, payload: bytes[..].into() });
-            }
+    fn take(&mut self, (from, message): Parcel, into: &mut Vec<Frame>) {
+        match message {
+            Some((header, payload)) => into.push(Frame::copied(from, header, &payload)),
             None => self.left[from] = true,
         }
     }

@@ -151,7 +151,7 @@ struct Node {
     gone: bool,
     killed: bool,
     sent: u64,
-    inbox: Vec<Frame>,
+    inbox: Vec<(Party, Header, Vec<u8>)>,
     peers: Vec<Peer>,
     /// When it began to wait, and for whom; `None` while it runs.
     waits: Option<(Micros, Vec<Party>)>,
@@ -272,7 +272,7 @@ impl World {
                 Parcel::Frame(..) if node.gone => {}
                 Parcel::Frame(header, payload) => {
                     self.trace.push(Delivery { time, from, to, header });
-                    node.inbox.push(Frame { from, header, payload: payload[..].into() });
+                    node.inbox.push((from, header, payload));
                 }
                 Parcel::Goodbye => node.peers[from] = Peer::SaidGoodbye,
                 Parcel::Broken => node.peers[from] = Peer::Lost,
@@ -372,7 +372,10 @@ impl Transport for Simulated {
             }
             if !node.inbox.is_empty() {
                 node.waits = None;
-                into.append(&mut node.inbox);
+                let letters = node.inbox.drain(..);
+                into.extend(
+                    letters.map(|(from, header, bytes)| Frame::copied(from, header, &bytes)),
+                );
                 return Ok(());
             }
             if let Some(party) = node.missing(if wait { awaited } else { &[] }) {

@@ -12,6 +12,14 @@ pub struct Frame {
     pub payload: Payload,
 }
 
+impl Frame {
+    /// A frame with a copy of `payload`, made by the thread that receives it: spare memory of share
+    /// vectors belongs to a thread.
+    pub fn copied(from: Party, header: Header, payload: &[u8]) -> Frame {
+        Frame { from, header, payload: payload.into() }
+    }
+}
+
 /// What carries the frames of one party. One object per party; all calls come from one thread.
 ///
 /// A transport delivers the frames of one sender in order, whole, and once. It never blocks in
