@@ -13,8 +13,9 @@ use mpc_runtime::{Depth, Party, Phase, Step};
 
 use crate::blocks;
 use crate::cost::{Call, Cost, Sent, Truncation, Verb};
-use crate::protocol::{Domain, Fut, Protocol};
+use crate::protocol::{Domain, Fut, Protocol, now};
 use crate::value::{Clear, ClearBits, ClearVec, Shares};
+use crate::verbs::for_each_verb;
 
 /// What a program costs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,446 +89,114 @@ impl Ledger {
         }
         op.depth()
     }
+}
 
-    fn required(&self, step: &Step, depth: Depth, verb: Verb, len: usize, bits: u32) -> Depth {
-        self.charge(step, depth, verb, len, bits)
-            .unwrap_or_else(|| panic!("no cost is declared for {verb:?}"))
-    }
-
-    fn shares<'a>(&self, step: &Step, depth: Depth, verb: Verb, len: usize, bits: u32) -> Fut<'a> {
-        now(Shares::phantom(len, self.required(step, depth, verb, len, bits)))
+/// Operands, as far as they tell how long a chain they came from.
+trait HasDepth {
+    fn depth(&self) -> Depth {
+        Depth::ZERO
     }
 }
 
-fn now<'a, T: 'a>(value: T) -> Fut<'a, T> {
-    Box::pin(std::future::ready(Ok(value)))
+impl HasDepth for Shares {
+    fn depth(&self) -> Depth {
+        self.depth
+    }
 }
 
-/// A verb with a default: charged as declared, or else run as its block.
-macro_rules! or_default {
-    ($self:ident, $step:ident, $depth:expr, $verb:expr, $len:expr, $bits:expr, $default:expr) => {{
-        let (depth, len) = ($depth, $len);
-        match $self.charge($step, depth, $verb, len, $bits) {
-            Some(depth) => now(Shares::phantom(len, depth)),
-            None => Box::pin($default),
+impl<T> HasDepth for ClearVec<T> {
+    fn depth(&self) -> Depth {
+        self.depth
+    }
+}
+
+impl HasDepth for bool {}
+impl HasDepth for u32 {}
+impl HasDepth for usize {}
+impl HasDepth for Option<Party> {}
+impl HasDepth for (usize, usize, usize) {}
+
+/// Results, of which the ledger knows length and depth only.
+trait Phantom {
+    fn phantom(len: usize, depth: Depth) -> Self;
+}
+
+impl Phantom for Shares {
+    fn phantom(len: usize, depth: Depth) -> Shares {
+        Shares::phantom(len, depth)
+    }
+}
+
+impl<T: Copy> Phantom for ClearVec<T> {
+    fn phantom(len: usize, depth: Depth) -> ClearVec<T> {
+        ClearVec::absent(len, depth)
+    }
+}
+
+macro_rules! define_ledger {
+    (
+        required { $( $(#[$_required_doc:meta])* $required:ident($($need:ident: $need_ty:ty),*)
+            -> $needed:ty: $cost:expr, $len:expr, $bits:expr; )* }
+        default { $( $(#[$_doc:meta])* $verb:ident($($arg:ident: $ty:ty),*)
+            -> $result:ty: $charged:expr, $of:expr, $bound:expr => $block:path; )* }
+    ) => {
+        impl Protocol for Ledger {
+            fn domain(&self) -> Domain {
+                self.scheme.domain()
+            }
+
+            fn stat_sec(&self) -> u32 {
+                self.scheme.stat_sec()
+            }
+
+            fn truncation(&self) -> Truncation {
+                self.scheme.truncation()
+            }
+
+            fn corrupted(&self, parties: usize) -> usize {
+                self.scheme.corrupted(parties)
+            }
+
+            fn maskers(&self, parties: usize) -> usize {
+                self.scheme.maskers(parties)
+            }
+
+            fn cost(&self, call: &Call) -> Option<Cost> {
+                self.scheme.cost(call)
+            }
+
+            fn setup<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
+                self.enter(step, Depth::ZERO, &self.setup_cost(self.parties));
+                now(())
+            }
+
+            fn setup_cost(&self, parties: usize) -> Cost {
+                self.scheme.setup_cost(parties)
+            }
+
+            fn public<'a>(&'a self, _: &'a Step, x: &'a Clear) -> Fut<'a> {
+                now(Shares::phantom(x.len(), x.depth))
+            }
+
+            fn public_bits<'a>(&'a self, _: &'a Step, x: &'a ClearBits) -> Fut<'a> {
+                now(Shares::phantom(x.len(), x.depth))
+            }
+
+            $( fn $required<'a>(&'a self, step: &'a Step, $($need: $need_ty),*) -> Fut<'a, $needed> {
+                let depth = Depth::ZERO$(.max($need.depth()))*;
+                let charged = self.charge(step, depth, $cost, $len, $bits);
+                let depth = charged.unwrap_or_else(|| panic!("no cost is declared for {:?}", $cost));
+                now(Phantom::phantom($len, depth))
+            } )*
+
+            $( fn $verb<'a>(&'a self, step: &'a Step, $($arg: $ty),*) -> Fut<'a, $result> {
+                let depth = Depth::ZERO$(.max($arg.depth()))*;
+                match self.charge(step, depth, $charged, $of, $bound) {
+                    Some(depth) => now(Phantom::phantom($of, depth)),
+                    None => Box::pin($block(self, step, $($arg),*)),
+                }
+            } )*
         }
-    }};
+    };
 }
-
-impl Protocol for Ledger {
-    fn domain(&self) -> Domain {
-        self.scheme.domain()
-    }
-
-    fn stat_sec(&self) -> u32 {
-        self.scheme.stat_sec()
-    }
-
-    fn truncation(&self) -> Truncation {
-        self.scheme.truncation()
-    }
-
-    fn corrupted(&self, parties: usize) -> usize {
-        self.scheme.corrupted(parties)
-    }
-
-    fn cost(&self, call: &Call) -> Option<Cost> {
-        self.scheme.cost(call)
-    }
-
-    fn public<'a>(&'a self, _: &'a Step, x: &'a Clear) -> Fut<'a> {
-        now(Shares::phantom(x.len(), x.depth))
-    }
-
-    fn add<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
-        self.shares(step, a.depth.max(b.depth), Verb::Linear, a.len(), bits)
-    }
-
-    fn sub<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
-        self.shares(step, a.depth.max(b.depth), Verb::Linear, a.len(), bits)
-    }
-
-    fn add_clear<'a>(&'a self, step: &'a Step, a: &'a Shares, c: &'a Clear, bits: u32) -> Fut<'a> {
-        self.shares(step, a.depth.max(c.depth), Verb::AddClear, a.len(), bits)
-    }
-
-    fn mul_clear<'a>(&'a self, step: &'a Step, a: &'a Shares, c: &'a Clear, bits: u32) -> Fut<'a> {
-        self.shares(step, a.depth.max(c.depth), Verb::MulClear, a.len(), bits)
-    }
-
-    fn mul<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
-        self.shares(step, a.depth.max(b.depth), Verb::Mul, a.len(), bits)
-    }
-
-    fn share<'a>(&'a self, step: &'a Step, owner: Party, x: &'a Clear, bits: u32) -> Fut<'a> {
-        self.shares(step, x.depth, Verb::Share { owner }, x.len(), bits)
-    }
-
-    fn open<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        to: Option<Party>,
-        bits: u32,
-    ) -> Fut<'a, Clear> {
-        now(Clear::absent(a.len(), self.required(step, a.depth, Verb::Open { to }, a.len(), bits)))
-    }
-
-    fn public_bits<'a>(&'a self, _: &'a Step, x: &'a ClearBits) -> Fut<'a> {
-        now(Shares::phantom(x.len(), x.depth))
-    }
-
-    fn xor<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares) -> Fut<'a> {
-        self.shares(step, a.depth.max(b.depth), Verb::Xor, a.len(), 1)
-    }
-
-    fn xor_clear<'a>(&'a self, step: &'a Step, a: &'a Shares, c: &'a ClearBits) -> Fut<'a> {
-        self.shares(step, a.depth.max(c.depth), Verb::LinearBits, a.len(), 1)
-    }
-
-    fn and_clear<'a>(&'a self, step: &'a Step, a: &'a Shares, c: &'a ClearBits) -> Fut<'a> {
-        self.shares(step, a.depth.max(c.depth), Verb::LinearBits, a.len(), 1)
-    }
-
-    fn xor_disjoint<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares) -> Fut<'a> {
-        self.shares(step, a.depth.max(b.depth), Verb::LinearBits, a.len(), 1)
-    }
-
-    fn and<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares) -> Fut<'a> {
-        self.shares(step, a.depth.max(b.depth), Verb::And, a.len(), 1)
-    }
-
-    fn share_bits<'a>(&'a self, step: &'a Step, owner: Party, x: &'a ClearBits) -> Fut<'a> {
-        self.shares(step, x.depth, Verb::ShareBits { owner }, x.len(), 1)
-    }
-
-    fn open_bits<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        to: Option<Party>,
-    ) -> Fut<'a, ClearBits> {
-        now(ClearBits::absent(
-            a.len(),
-            self.required(step, a.depth, Verb::OpenBits { to }, a.len(), 1),
-        ))
-    }
-
-    fn random_bits<'a>(&'a self, step: &'a Step, n: usize) -> Fut<'a> {
-        self.shares(step, Depth::ZERO, Verb::RandomBits, n, 1)
-    }
-
-    fn from_bits<'a>(&'a self, step: &'a Step, a: &'a Shares) -> Fut<'a> {
-        self.shares(step, a.depth, Verb::FromBits, a.len(), 1)
-    }
-
-    fn sum<'a>(&'a self, step: &'a Step, a: &'a Shares, inner: usize, bits: u32) -> Fut<'a> {
-        let verb = Verb::Sum { inner, prefix: false };
-        or_default!(
-            self,
-            step,
-            a.depth,
-            verb,
-            a.len() / inner,
-            bits,
-            blocks::linear::sum(self, step, a, inner, bits)
-        )
-    }
-
-    fn prefix<'a>(&'a self, step: &'a Step, a: &'a Shares, inner: usize, bits: u32) -> Fut<'a> {
-        let verb = Verb::Sum { inner, prefix: true };
-        or_default!(
-            self,
-            step,
-            a.depth,
-            verb,
-            a.len(),
-            bits,
-            blocks::linear::prefix(self, step, a, inner, bits)
-        )
-    }
-
-    fn dot<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        b: &'a Shares,
-        inner: usize,
-        bits: u32,
-    ) -> Fut<'a> {
-        let depth = a.depth.max(b.depth);
-        or_default!(
-            self,
-            step,
-            depth,
-            Verb::Dot { inner },
-            a.len() / inner,
-            bits,
-            blocks::linear::dot(self, step, a, b, inner, bits)
-        )
-    }
-
-    fn matmul<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        b: &'a Shares,
-        size: (usize, usize, usize),
-        bits: u32,
-    ) -> Fut<'a> {
-        let verb = Verb::MatMul { rows: size.0, inner: size.1, cols: size.2 };
-        let depth = a.depth.max(b.depth);
-        or_default!(
-            self,
-            step,
-            depth,
-            verb,
-            size.0 * size.2,
-            bits,
-            blocks::linear::matmul(self, step, a, b, size, bits)
-        )
-    }
-
-    fn matmul_clear<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        b: &'a Clear,
-        size: (usize, usize, usize),
-        bits: u32,
-    ) -> Fut<'a> {
-        let verb = Verb::MatMulClear { rows: size.0, inner: size.1, cols: size.2 };
-        let depth = a.depth.max(b.depth);
-        or_default!(
-            self,
-            step,
-            depth,
-            verb,
-            size.0 * size.2,
-            bits,
-            blocks::linear::matmul_clear(self, step, a, b, size, bits)
-        )
-    }
-
-    fn select<'a>(
-        &'a self,
-        step: &'a Step,
-        cond: &'a Shares,
-        a: &'a Shares,
-        b: &'a Shares,
-        bits: u32,
-    ) -> Fut<'a> {
-        let depth = cond.depth.max(a.depth).max(b.depth);
-        or_default!(
-            self,
-            step,
-            depth,
-            Verb::Select,
-            a.len(),
-            bits,
-            blocks::convert::select(self, step, cond, a, b, bits)
-        )
-    }
-
-    fn random<'a>(&'a self, step: &'a Step, n: usize, bits: u32) -> Fut<'a> {
-        or_default!(
-            self,
-            step,
-            Depth::ZERO,
-            Verb::Random,
-            n,
-            bits,
-            blocks::convert::random(self, step, n, bits)
-        )
-    }
-
-    fn as_bits<'a>(&'a self, step: &'a Step, a: &'a Shares) -> Fut<'a> {
-        or_default!(
-            self,
-            step,
-            a.depth,
-            Verb::AsBits,
-            a.len(),
-            1,
-            blocks::convert::as_bits(self, step, a)
-        )
-    }
-
-    fn open_wide<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        bits: u32,
-    ) -> Fut<'a, ClearVec<[u128; 2]>> {
-        match self.charge(step, a.depth, Verb::OpenWide, a.len(), bits) {
-            Some(depth) => now(ClearVec::absent(a.len(), depth)),
-            None => Box::pin(blocks::mask::open_wide(self, step, a, bits)),
-        }
-    }
-
-    fn mask<'a>(&'a self, step: &'a Step, n: usize, bits: u32) -> Fut<'a> {
-        match self.charge(step, Depth::ZERO, Verb::Mask, n, bits) {
-            Some(depth) => now(Shares::phantom(n, depth)),
-            None => self.random(step, n, bits),
-        }
-    }
-
-    fn compose<'a>(&'a self, step: &'a Step, a: &'a Shares, k: u32, signed: bool) -> Fut<'a> {
-        let len = a.len() / k as usize;
-        or_default!(
-            self,
-            step,
-            a.depth,
-            Verb::Compose { k },
-            len,
-            k,
-            blocks::convert::compose(self, step, a, k, signed)
-        )
-    }
-
-    fn trunc<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, shift: u32) -> Fut<'a> {
-        or_default!(
-            self,
-            step,
-            a.depth,
-            Verb::Trunc { shift },
-            a.len(),
-            bits,
-            blocks::truncate::nearest(self, step, a, bits, shift)
-        )
-    }
-
-    fn shift_right<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, shift: u32) -> Fut<'a> {
-        or_default!(
-            self,
-            step,
-            a.depth,
-            Verb::ShiftRight { shift },
-            a.len(),
-            bits,
-            blocks::truncate::floor(self, step, a, bits, shift)
-        )
-    }
-
-    fn wrap<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, k: u32) -> Fut<'a> {
-        or_default!(
-            self,
-            step,
-            a.depth,
-            Verb::Wrap { k },
-            a.len(),
-            bits,
-            blocks::truncate::wrap(self, step, a, bits, k)
-        )
-    }
-
-    fn ltz<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a> {
-        or_default!(
-            self,
-            step,
-            a.depth,
-            Verb::Ltz,
-            a.len(),
-            bits,
-            blocks::compare::ltz(self, step, a, bits)
-        )
-    }
-
-    fn eqz<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a> {
-        or_default!(
-            self,
-            step,
-            a.depth,
-            Verb::Eqz,
-            a.len(),
-            bits,
-            blocks::compare::eqz(self, step, a, bits)
-        )
-    }
-
-    fn lt<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
-        or_default!(
-            self,
-            step,
-            a.depth.max(b.depth),
-            Verb::Lt,
-            a.len(),
-            bits,
-            blocks::compare::lt(self, step, a, b, bits)
-        )
-    }
-
-    fn eq<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
-        or_default!(
-            self,
-            step,
-            a.depth.max(b.depth),
-            Verb::Eq,
-            a.len(),
-            bits,
-            blocks::compare::eq(self, step, a, b, bits)
-        )
-    }
-
-    fn one_hot<'a>(&'a self, step: &'a Step, a: &'a Shares, n: usize, bits: u32) -> Fut<'a> {
-        or_default!(
-            self,
-            step,
-            a.depth,
-            Verb::OneHot { n },
-            a.len() * n,
-            bits,
-            blocks::compare::one_hot(self, step, a, n, bits)
-        )
-    }
-
-    fn decompose<'a>(&'a self, step: &'a Step, a: &'a Shares, k: u32, bits: u32) -> Fut<'a> {
-        or_default!(
-            self,
-            step,
-            a.depth,
-            Verb::Decompose { k },
-            a.len() * k as usize,
-            bits,
-            blocks::convert::decompose(self, step, a, k, bits)
-        )
-    }
-
-    fn shuffle<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        rows: usize,
-        width: usize,
-        bits: u32,
-    ) -> Fut<'a> {
-        or_default!(
-            self,
-            step,
-            a.depth,
-            Verb::Shuffle { width },
-            rows * width,
-            bits,
-            blocks::shuffle::numbers(self, step, a, rows, width, bits)
-        )
-    }
-
-    fn permute<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        perm: &'a Shares,
-        width: usize,
-        bits: u32,
-    ) -> Fut<'a> {
-        or_default!(
-            self,
-            step,
-            a.depth.max(perm.depth),
-            Verb::Permute { width },
-            a.len(),
-            bits,
-            blocks::shuffle::permute(self, step, a, perm, width, bits)
-        )
-    }
-}
+for_each_verb!(define_ledger);

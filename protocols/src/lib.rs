@@ -7,6 +7,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`protocol`] | the trait: few verbs required, the rest by default from blocks |
+//! | `verbs` | the table of verbs, from which the trait and the ledger are made |
 //! | [`registry`] | every protocol, one line each |
 //! | [`value`] | share vectors as planes, clear vectors |
 //! | [`cost`], [`ledger`] | declared costs, and the protocol that adds them up without data |
@@ -26,6 +27,7 @@ pub mod registry;
 pub mod schemes;
 pub mod testing;
 pub mod value;
+mod verbs;
 
 pub use cost::{Call, Cost, Sent, Truncation, Verb};
 pub use mpc_runtime::{Error, Party, Result};

@@ -17,9 +17,15 @@ use mpc_runtime::{Party, Result, Step};
 use crate::blocks;
 use crate::cost::{Call, Cost, Truncation};
 use crate::value::{Clear, ClearBits, ClearVec, Shares};
+use crate::verbs::for_each_verb;
 
 /// A verb at work.
 pub type Fut<'a, T = Shares> = Pin<Box<dyn Future<Output = Result<T>> + 'a>>;
+
+/// A verb that is done at once.
+pub fn now<'a, T: 'a>(value: T) -> Fut<'a, T> {
+    Box::pin(std::future::ready(Ok(value)))
+}
 
 /// How many parties a protocol takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,277 +178,80 @@ impl<P: Protocol> AsProtocol for P {
     }
 }
 
-/// A protocol at one party. See the module for the conventions.
-///
-/// Operands of one verb have equal lengths unless said otherwise; clear operands may also have
-/// length 1. `bits` bounds the result unless said otherwise.
-///
-/// # Errors
-/// All futures fail if a peer is lost, late, or misbehaves.
-pub trait Protocol: AsProtocol {
-    // ------------------------------------------------------------------ what it is
+macro_rules! define_protocol {
+    (
+        required { $( $(#[$required_doc:meta])* $required:ident($($need:ident: $need_ty:ty),*)
+            -> $needed:ty: $_cost:expr, $_len:expr, $_bits:expr; )* }
+        default { $( $(#[$doc:meta])* $verb:ident($($arg:ident: $ty:ty),*)
+            -> $result:ty: $_verb:expr, $_of:expr, $_bound:expr => $block:path; )* }
+    ) => {
+        /// A protocol at one party. See the module for the conventions, [`crate::verbs`] for the
+        /// table that most of it comes from.
+        ///
+        /// Operands of one verb have equal lengths unless said otherwise; clear operands may also
+        /// have length 1. `bits` bounds the result unless said otherwise.
+        ///
+        /// # Errors
+        /// All futures fail if a peer is lost, late, or misbehaves.
+        pub trait Protocol: AsProtocol {
+            /// Where secret numbers live in this run.
+            fn domain(&self) -> Domain;
 
-    /// Where secret numbers live in this run.
-    fn domain(&self) -> Domain;
+            /// Statistical security in bits.
+            fn stat_sec(&self) -> u32;
 
-    /// Statistical security in bits.
-    fn stat_sec(&self) -> u32;
+            /// How fixed-point products are scaled back.
+            fn truncation(&self) -> Truncation;
 
-    /// How fixed-point products are scaled back.
-    fn truncation(&self) -> Truncation;
+            /// How many of `parties` parties may be corrupted together. Where a block needs dealers,
+            /// it takes one more.
+            fn corrupted(&self, parties: usize) -> usize {
+                parties.saturating_sub(1)
+            }
 
-    /// How many of `parties` parties may be corrupted together. Where a block needs dealers, it takes
-    /// one more.
-    fn corrupted(&self, parties: usize) -> usize {
-        parties.saturating_sub(1)
-    }
+            /// How many numbers a mask is the sum of; see [`Protocol::mask`].
+            fn maskers(&self, parties: usize) -> usize {
+                self.corrupted(parties) + 1
+            }
 
-    /// What a call costs, if this scheme does it itself; `None` if it is left to the default. The
-    /// wire is checked against it.
-    fn cost(&self, call: &Call) -> Option<Cost>;
+            /// What a call costs, if this scheme does it itself; `None` if it is left to the
+            /// default. The wire is checked against it.
+            fn cost(&self, call: &Call) -> Option<Cost>;
 
-    // ------------------------------------------------------------------ numbers, required
+            /// Agrees with the peers on what all verbs need, such as keys. Comes once and before
+            /// every verb, in the preprocessing; what it agrees on has depth 0.
+            fn setup<'a>(&'a self, _step: &'a Step) -> Fut<'a, ()> {
+                now(())
+            }
 
-    /// A public number as a share.
-    fn public<'a>(&'a self, step: &'a Step, x: &'a Clear) -> Fut<'a>;
+            /// What [`Protocol::setup`] costs.
+            fn setup_cost(&self, parties: usize) -> Cost {
+                Cost::local(parties)
+            }
 
-    /// `a + b`.
-    fn add<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a>;
+            /// Verifies everything that is not verified yet. Nothing leaves before this has
+            /// succeeded. There is nothing to verify where parties follow the protocol.
+            fn check<'a>(&'a self, _step: &'a Step) -> Fut<'a, ()> {
+                now(())
+            }
 
-    /// `a - b`.
-    fn sub<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a>;
+            /// A public number as a share.
+            fn public<'a>(&'a self, step: &'a Step, x: &'a Clear) -> Fut<'a>;
 
-    /// `a + c`, `c` clear.
-    fn add_clear<'a>(&'a self, step: &'a Step, a: &'a Shares, c: &'a Clear, bits: u32) -> Fut<'a>;
+            /// A public bit as a share.
+            fn public_bits<'a>(&'a self, step: &'a Step, x: &'a ClearBits) -> Fut<'a>;
 
-    /// `a·c`, `c` clear.
-    fn mul_clear<'a>(&'a self, step: &'a Step, a: &'a Shares, c: &'a Clear, bits: u32) -> Fut<'a>;
+            $( $(#[$required_doc])*
+            fn $required<'a>(&'a self, step: &'a Step, $($need: $need_ty),*) -> Fut<'a, $needed>; )*
 
-    /// `a·b`.
-    fn mul<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a>;
-
-    /// The numbers that `owner` has in `x` (absent elsewhere), as shares.
-    fn share<'a>(&'a self, step: &'a Step, owner: Party, x: &'a Clear, bits: u32) -> Fut<'a>;
-
-    /// The numbers themselves, to `to`, or to all if `None`.
-    fn open<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        to: Option<Party>,
-        bits: u32,
-    ) -> Fut<'a, Clear>;
-
-    // ------------------------------------------------------------------ bits, required
-
-    /// A public bit as a share.
-    fn public_bits<'a>(&'a self, step: &'a Step, x: &'a ClearBits) -> Fut<'a>;
-
-    /// `a ⊕ b`.
-    fn xor<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares) -> Fut<'a>;
-
-    /// `a ⊕ c`, `c` clear.
-    fn xor_clear<'a>(&'a self, step: &'a Step, a: &'a Shares, c: &'a ClearBits) -> Fut<'a>;
-
-    /// `a ∧ c`, `c` clear.
-    fn and_clear<'a>(&'a self, step: &'a Step, a: &'a Shares, c: &'a ClearBits) -> Fut<'a>;
-
-    /// `a ∧ b`.
-    fn and<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares) -> Fut<'a>;
-
-    /// The bits that `owner` has in `x` (absent elsewhere), as shares.
-    fn share_bits<'a>(&'a self, step: &'a Step, owner: Party, x: &'a ClearBits) -> Fut<'a>;
-
-    /// The bits themselves, to `to`, or to all if `None`.
-    fn open_bits<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        to: Option<Party>,
-    ) -> Fut<'a, ClearBits>;
-
-    /// `n` uniform bits that nobody knows.
-    fn random_bits<'a>(&'a self, step: &'a Step, n: usize) -> Fut<'a>;
-
-    /// Bits as numbers 0 and 1.
-    fn from_bits<'a>(&'a self, step: &'a Step, a: &'a Shares) -> Fut<'a>;
-
-    // ------------------------------------------------------------------ verification
-
-    /// Verifies everything that is not verified yet. Nothing leaves before this has succeeded. There
-    /// is nothing to verify where parties follow the protocol.
-    fn check<'a>(&'a self, _step: &'a Step) -> Fut<'a, ()> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-
-    // ------------------------------------------------------------------ numbers, with defaults
-
-    /// `a ⊕ b` where it is known that never both are 1.
-    fn xor_disjoint<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares) -> Fut<'a> {
-        self.xor(step, a, b)
-    }
-
-    /// `Σ_j a[i·inner + j]`.
-    fn sum<'a>(&'a self, step: &'a Step, a: &'a Shares, inner: usize, bits: u32) -> Fut<'a> {
-        Box::pin(blocks::linear::sum(self.as_protocol(), step, a, inner, bits))
-    }
-
-    /// Running sums within rows of `inner`.
-    fn prefix<'a>(&'a self, step: &'a Step, a: &'a Shares, inner: usize, bits: u32) -> Fut<'a> {
-        Box::pin(blocks::linear::prefix(self.as_protocol(), step, a, inner, bits))
-    }
-
-    /// `Σ_j a[i·inner + j]·b[i·inner + j]`.
-    fn dot<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        b: &'a Shares,
-        inner: usize,
-        bits: u32,
-    ) -> Fut<'a> {
-        Box::pin(blocks::linear::dot(self.as_protocol(), step, a, b, inner, bits))
-    }
-
-    /// `a·b`, row-major; `a` rows×inner, `b` inner×cols; `size` = (rows, inner, cols).
-    fn matmul<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        b: &'a Shares,
-        size: (usize, usize, usize),
-        bits: u32,
-    ) -> Fut<'a> {
-        Box::pin(blocks::linear::matmul(self.as_protocol(), step, a, b, size, bits))
-    }
-
-    /// As [`Protocol::matmul`], `b` clear.
-    fn matmul_clear<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        b: &'a Clear,
-        size: (usize, usize, usize),
-        bits: u32,
-    ) -> Fut<'a> {
-        Box::pin(blocks::linear::matmul_clear(self.as_protocol(), step, a, b, size, bits))
-    }
-
-    /// `cond ? a : b`.
-    fn select<'a>(
-        &'a self,
-        step: &'a Step,
-        cond: &'a Shares,
-        a: &'a Shares,
-        b: &'a Shares,
-        bits: u32,
-    ) -> Fut<'a> {
-        Box::pin(blocks::convert::select(self.as_protocol(), step, cond, a, b, bits))
-    }
-
-    /// `floor((a + 2^(shift-1)) / 2^shift)`, as exactly as [`Protocol::truncation`] says. `bits`
-    /// bounds `a`.
-    fn trunc<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, shift: u32) -> Fut<'a> {
-        Box::pin(blocks::truncate::nearest(self.as_protocol(), step, a, bits, shift))
-    }
-
-    /// `floor(a / 2^shift)`, exactly. `bits` bounds `a`.
-    fn shift_right<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, shift: u32) -> Fut<'a> {
-        Box::pin(blocks::truncate::floor(self.as_protocol(), step, a, bits, shift))
-    }
-
-    /// The value in `[-2^(k-1), 2^(k-1))` equal to `a` modulo `2^k`. `bits` bounds `a`.
-    fn wrap<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, k: u32) -> Fut<'a> {
-        Box::pin(blocks::truncate::wrap(self.as_protocol(), step, a, bits, k))
-    }
-
-    /// Numbers uniform in `[0, 2^bits)`.
-    fn random<'a>(&'a self, step: &'a Step, n: usize, bits: u32) -> Fut<'a> {
-        Box::pin(blocks::convert::random(self.as_protocol(), step, n, bits))
-    }
-
-    /// `a < 0`. `bits` bounds `a`.
-    fn ltz<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a> {
-        Box::pin(blocks::compare::ltz(self.as_protocol(), step, a, bits))
-    }
-
-    /// `a = 0`. `bits` bounds `a`.
-    fn eqz<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a> {
-        Box::pin(blocks::compare::eqz(self.as_protocol(), step, a, bits))
-    }
-
-    /// `a < b`. `bits` bounds `a` and `b`.
-    fn lt<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
-        Box::pin(blocks::compare::lt(self.as_protocol(), step, a, b, bits))
-    }
-
-    /// `a = b`. `bits` bounds `a` and `b`.
-    fn eq<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
-        Box::pin(blocks::compare::eq(self.as_protocol(), step, a, b, bits))
-    }
-
-    /// Bit `j` of row `i` says whether `a[i] = j`, for `j < n`. `bits` bounds `a`.
-    fn one_hot<'a>(&'a self, step: &'a Step, a: &'a Shares, n: usize, bits: u32) -> Fut<'a> {
-        Box::pin(blocks::compare::one_hot(self.as_protocol(), step, a, n, bits))
-    }
-
-    /// The low `k` bits of two's complement, element by element. `bits` bounds `a`.
-    fn decompose<'a>(&'a self, step: &'a Step, a: &'a Shares, k: u32, bits: u32) -> Fut<'a> {
-        Box::pin(blocks::convert::decompose(self.as_protocol(), step, a, k, bits))
-    }
-
-    /// `Σ_j 2^j·a[i·k + j]`, the top bit negative if `signed`.
-    fn compose<'a>(&'a self, step: &'a Step, a: &'a Shares, k: u32, signed: bool) -> Fut<'a> {
-        Box::pin(blocks::convert::compose(self.as_protocol(), step, a, k, signed))
-    }
-
-    /// Numbers that are known to be 0 or 1 as bits.
-    fn as_bits<'a>(&'a self, step: &'a Step, a: &'a Shares) -> Fut<'a> {
-        Box::pin(blocks::convert::as_bits(self.as_protocol(), step, a))
-    }
-
-    /// Numbers in `[0, 2^bits)`, to all, lower half first; they need not fit a [`Clear`].
-    fn open_wide<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        bits: u32,
-    ) -> Fut<'a, ClearVec<[u128; 2]>> {
-        Box::pin(blocks::mask::open_wide(self.as_protocol(), step, a, bits))
-    }
-
-    /// `n` numbers, not negative and below `2^bits·(corrupted + 1)`, each at least as hard to predict
-    /// as a uniform number of `bits` bits.
-    fn mask<'a>(&'a self, step: &'a Step, n: usize, bits: u32) -> Fut<'a> {
-        self.random(step, n, bits)
-    }
-
-    // ------------------------------------------------------------------ permutations, with defaults
-
-    /// `rows` rows of `width` in a uniformly random order that nobody knows.
-    fn shuffle<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        rows: usize,
-        width: usize,
-        bits: u32,
-    ) -> Fut<'a> {
-        Box::pin(blocks::shuffle::numbers(self.as_protocol(), step, a, rows, width, bits))
-    }
-
-    /// Rows of `width`: row `i` of `a` goes to place `perm[i]`. `bits` bounds `a`.
-    fn permute<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        perm: &'a Shares,
-        width: usize,
-        bits: u32,
-    ) -> Fut<'a> {
-        Box::pin(blocks::shuffle::permute(self.as_protocol(), step, a, perm, width, bits))
-    }
+            $( $(#[$doc])*
+            fn $verb<'a>(&'a self, step: &'a Step, $($arg: $ty),*) -> Fut<'a, $result> {
+                Box::pin($block(self.as_protocol(), step, $($arg),*))
+            } )*
+        }
+    };
 }
+for_each_verb!(define_protocol);
 
 /// Makes the protocol object of party `me`.
 ///

@@ -57,6 +57,13 @@ impl Plane {
         Plane { buffer: Rc::new(buffer), unit, start: 0, len }
     }
 
+    /// A plane of `len` bits, `bit(i)` at place `i`.
+    pub fn bits(len: usize, bit: impl Fn(usize) -> bool) -> Plane {
+        Plane::build(Unit::Bit, len, |out| {
+            (0..len).for_each(|i| out[i / 64] |= u64::from(bit(i)) << (i % 64));
+        })
+    }
+
     /// As [`Plane::build`], for a `fill` that may fail.
     ///
     /// # Errors
@@ -478,11 +485,7 @@ mod tests {
     use super::*;
 
     fn bits(n: usize) -> Plane {
-        Plane::build(Unit::Bit, n, |out| {
-            for i in 0..n {
-                out[i / 64] |= u64::from(i % 3 == 0 || i % 7 == 1) << (i % 64);
-            }
-        })
+        Plane::bits(n, |i| i % 3 == 0 || i % 7 == 1)
     }
 
     #[test]

@@ -32,18 +32,27 @@ pub async fn compose(
     signed: bool,
 ) -> Result<Shares> {
     let numbers = p.from_bits(step, a).await?;
+    weighed(p, step, &numbers, k, signed).await
+}
+
+/// As [`compose`], of numbers 0 and 1.
+pub(super) async fn weighed(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    k: u32,
+    signed: bool,
+) -> Result<Shares> {
     let weight = |j: u32| if signed && j + 1 == k { (1_i128 << j).wrapping_neg() } else { 1 << j };
     let weights: Vec<i128> = (0..a.len()).map(|i| weight(i as u32 % k)).collect();
     let bits = k + u32::from(!signed);
-    let weighed = p.mul_clear(step, &numbers, &Clear::new(weights, Depth::ZERO), bits).await?;
+    let weighed = p.mul_clear(step, a, &Clear::new(weights, Depth::ZERO), bits).await?;
     p.sum(step, &weighed, k as usize, bits).await
 }
 
-/// `n` numbers uniform in `[0, 2^bits)`.
-pub async fn random(p: &dyn Protocol, step: &Step, n: usize, bits: u32) -> Result<Shares> {
-    let preprocessing = step.preprocessing();
-    let random = p.random_bits(&preprocessing, n * bits as usize).await?;
-    p.compose(&preprocessing, &random, bits, false).await
+/// `a ⊕ b`.
+pub async fn xor_disjoint(p: &dyn Protocol, step: &Step, a: &Shares, b: &Shares) -> Result<Shares> {
+    p.xor(step, a, b).await
 }
 
 /// Numbers that are known to be 0 or 1 as bits.

@@ -9,9 +9,11 @@
 
 use mpc_runtime::{Depth, Error, Result, Step};
 
+use super::convert::weighed;
+use super::dabit::{self, DaBits};
 use super::wires::Wires;
 use crate::protocol::{Domain, Protocol};
-use crate::value::{Clear, ClearVec, Shares};
+use crate::value::{Clear, ClearBits, ClearVec, Shares};
 
 /// The low `bits` bits set.
 pub fn ones(bits: u32) -> u128 {
@@ -58,20 +60,36 @@ pub struct EdaBit {
 /// Those of the protocol.
 pub async fn edabit(p: &dyn Protocol, step: &Step, n: usize, width: u32) -> Result<EdaBit> {
     let w = width as usize;
-    let bits = Wires::new(p.random_bits(step, n * w).await?, n, w);
-    let number = unsigned(p, step, &bits).await?;
-    Ok(EdaBit { number, bits })
+    if w == 0 {
+        let number = p.public(step, &Clear::new(vec![0; n], Depth::ZERO)).await?;
+        let none = p.public_bits(step, &ClearBits::new(vec![], Depth::ZERO)).await?;
+        return Ok(EdaBit { number, bits: Wires::new(none, n, 0) });
+    }
+    if dabit::converts(p) {
+        let bits = Wires::new(p.random_bits(step, n * w).await?, n, w);
+        let number = p.compose(step, &bits.to_elements(), width, false).await?;
+        return Ok(EdaBit { number, bits });
+    }
+    let DaBits { bits, numbers } = dabit::dabits(p, step, n * w).await?;
+    let by_number = numbers.pick(n * w, |at| at % w * n + at / w);
+    let number = weighed(p, step, &by_number, width, false).await?;
+    Ok(EdaBit { number, bits: Wires::new(bits, n, w) })
 }
 
-/// Numbers without sign from rows.
+/// `n` uniform numbers of `bits` bits.
 ///
 /// # Errors
 /// Those of the protocol.
-pub async fn unsigned(p: &dyn Protocol, step: &Step, bits: &Wires) -> Result<Shares> {
-    match bits.width() {
-        0 => p.public(step, &Clear::new(vec![0; bits.lanes()], Depth::ZERO)).await,
-        width => p.compose(step, &bits.to_elements(), width as u32, false).await,
-    }
+pub async fn random(p: &dyn Protocol, step: &Step, n: usize, bits: u32) -> Result<Shares> {
+    Ok(edabit(p, &step.preprocessing(), n, bits).await?.number)
+}
+
+/// `n` uniform numbers of `bits` bits, to hide others.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn mask(p: &dyn Protocol, step: &Step, n: usize, bits: u32) -> Result<Shares> {
+    p.random(step, n, bits).await
 }
 
 /// Bits of a ring, or an error: binary schemes do all of this by circuits.
@@ -130,8 +148,8 @@ pub async fn open_integer(
     bits: u32,
     m: u32,
 ) -> Result<Opened> {
-    let dealers = p.corrupted(step.parties()) as u32 + 1;
-    let total = bits + p.stat_sec() + 1 + dealers.next_power_of_two().ilog2();
+    let maskers = p.maskers(step.parties());
+    let total = bits + p.stat_sec() + 1 + maskers.next_power_of_two().ilog2();
     if let Domain::Prime { bits: field } = p.domain()
         && field < total
     {

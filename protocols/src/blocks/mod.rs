@@ -6,6 +6,7 @@ pub mod carry;
 pub mod circuits;
 pub mod compare;
 pub mod convert;
+pub mod dabit;
 pub mod linear;
 pub mod mask;
 pub mod network;

@@ -2,10 +2,12 @@
 //! permutation of their own on top, by sharing the settings of a permutation network.
 //!
 //! A dealer's permutation comes from a seed of 256 random bits that are opened to it alone. Settings are
-//! shared in the preprocessing; each layer of a network then is one selection.
+//! shared in the preprocessing; each layer of a network then is one product.
+//! Parties follow the protocol: nothing here makes a dealer share 0 and 1 only, where numbers are more.
 //! Source: Keller, Scholl 2014, eprint 2014/137 (networks with shared settings).
 
-use mpc_runtime::{Error, Key, Op, Party, Result, Step};
+use mpc_runtime::{Error, Key, Op, Party, Result, Step, Stream};
+use zeroize::Zeroizing;
 
 use super::network::{self, Layer};
 use crate::Protocol;
@@ -26,14 +28,22 @@ pub async fn numbers(
     bits: u32,
 ) -> Result<Shares> {
     let layers = network::layers(rows);
+    if layers.is_empty() {
+        return Ok(a.clone());
+    }
+    let prep = step.preprocessing();
+    let settings = dealt(p, &prep, rows, &layers).await?;
+    let lengths: Vec<usize> = settings.iter().map(Shares::len).collect();
+    let settings = p.from_bits(&prep, &Shares::concat(&settings)).await?;
     let mut a = a.clone();
-    for settings in dealt(p, step, rows, &layers).await? {
-        for (layer, crossed) in layers.iter().zip(&settings) {
+    for settings in settings.split(&lengths) {
+        for (layer, crossed) in layers.iter().zip(by_layer(&settings, &layers)) {
             let (first, second) = ends(&a, layer, width);
             let crossed = crossed.pick(first.len(), |i| i / width);
-            let kept = p.select(step, &crossed, &second, &first, bits).await?;
-            let both = p.add(step, &first, &second, bits + 1).await?;
-            let other = p.sub(step, &both, &kept, bits).await?;
+            let difference = p.sub(step, &second, &first, bits + 1).await?;
+            let change = p.mul(step, &crossed, &difference, bits + 1).await?;
+            let kept = p.add(step, &first, &change, bits).await?;
+            let other = p.sub(step, &second, &change, bits).await?;
             a = put_back(&a, layer, width, kept, other);
         }
     }
@@ -53,8 +63,8 @@ pub async fn bits(
 ) -> Result<Shares> {
     let layers = network::layers(rows);
     let mut a = a.clone();
-    for settings in dealt(p, step, rows, &layers).await? {
-        for (layer, crossed) in layers.iter().zip(&settings) {
+    for settings in dealt(p, &step.preprocessing(), rows, &layers).await? {
+        for (layer, crossed) in layers.iter().zip(by_layer(&settings, &layers)) {
             let (first, second) = ends(&a, layer, width);
             let crossed = crossed.pick(first.len(), |i| i / width);
             let difference = p.xor(step, &first, &second).await?;
@@ -95,28 +105,34 @@ pub async fn permute(
     let values = shuffled.pick(rows * width, |at| at / width * wider + at % width);
     let values = values.at_depth(places.depth);
     let Some(places) = places.values() else { return Ok(values) };
-    let places: Option<Vec<usize>> = places.iter().map(|&x| usize::try_from(x).ok()).collect();
-    let mut seen = vec![false; rows];
-    let mut fresh = |&to: &usize| to < rows && !std::mem::replace(&mut seen[to], true);
-    match places {
-        Some(places) if places.iter().all(&mut fresh) => Ok(values.scatter_rows(&places, width)),
-        _ => Err(Error::Program("permute: the secret vector is no permutation".into())),
-    }
+    Ok(values.scatter_rows(&permutation(places)?, width))
 }
 
-/// Shared settings of the networks of all dealers, layer by layer.
+/// The values as indices, each of which occurs once.
+///
+/// # Errors
+/// They are no permutation.
+pub fn permutation(values: &[i128]) -> Result<Vec<usize>> {
+    let mut seen = vec![false; values.len()];
+    let index = |&x: &i128| {
+        let place = usize::try_from(x).ok().filter(|&i| i < seen.len());
+        let fresh = place.filter(|&i| !std::mem::replace(&mut seen[i], true));
+        fresh.ok_or_else(|| Error::Program("permute: the secret vector is no permutation".into()))
+    };
+    values.iter().map(index).collect()
+}
+
+/// Shared settings of the networks of all dealers.
 async fn dealt(
     p: &dyn Protocol,
-    step: &Step,
+    prep: &Step,
     rows: usize,
     layers: &[Layer],
-) -> Result<Vec<Vec<Shares>>> {
+) -> Result<Vec<Shares>> {
     if layers.is_empty() {
         return Ok(vec![]);
     }
-    let prep = step.preprocessing();
-    let dealers = p.corrupted(step.parties()) + 1;
-    let lengths: Vec<usize> = layers.iter().map(Vec::len).collect();
+    let dealers = p.corrupted(prep.parties()) + 1;
     let forks = prep.forks(dealers);
     let settings = forks.iter().enumerate().map(|(dealer, fork)| {
         Box::pin(async move {
@@ -124,8 +140,11 @@ async fn dealt(
             p.share_bits(fork, dealer, &bits).await
         }) as crate::Fut<'_>
     });
-    let settings = mpc_runtime::join_all(settings.collect()).await?;
-    Ok(settings.iter().map(|bits| bits.split(&lengths)).collect())
+    mpc_runtime::join_all(settings.collect()).await
+}
+
+fn by_layer(settings: &Shares, layers: &[Layer]) -> Vec<Shares> {
+    settings.split(&layers.iter().map(Vec::len).collect::<Vec<_>>())
 }
 
 /// Settings for a uniform permutation that only `dealer` knows; absent elsewhere.
@@ -142,16 +161,19 @@ async fn settings_of(
     Ok(seed.map(switches, |bits| network::route(&random_permutation(bits, &op, rows)).concat()))
 }
 
-/// The permutation that sorts 128 random bits for each row: uniform but for ties, which come with
-/// probability below rows²/2^128.
 fn random_permutation(seed: &[bool], op: &Op<'_>, rows: usize) -> Vec<usize> {
     let byte = |bits: &[bool]| bits.iter().rev().fold(0, |b, &bit| b << 1 | u8::from(bit));
-    let bytes: Vec<u8> = seed.chunks_exact(8).map(byte).collect();
-    let bytes = bytes.try_into().expect("seeds have 256 bits");
-    let key = Key::new(&bytes, "dealer of a shuffle");
-    let words = op.stream(&key, 0).words(2 * rows);
+    let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(seed.chunks_exact(8).map(byte).collect());
+    let key = Key::new(bytes[..].try_into().expect("seeds have 256 bits"), "dealer of a shuffle");
+    random_order(&op.stream(&key, 0), rows)
+}
+
+/// The order that sorts 128 random bits for each row: uniform but for ties, which come with
+/// probability below rows²/2^128.
+pub fn random_order(stream: &Stream, rows: usize) -> Vec<usize> {
+    let words = Zeroizing::new(stream.words(2 * rows));
     let mut order: Vec<usize> = (0..rows).collect();
-    order.sort_by_key(|&i| (words[2 * i], words[2 * i + 1]));
+    order.sort_unstable_by_key(|&i| (words[2 * i], words[2 * i + 1]));
     order
 }
 

@@ -11,9 +11,10 @@ use std::pin::Pin;
 use mpc_runtime::{Result, Step, join_all};
 
 use super::carry;
+use super::dabit::{self, dabits};
 use super::mask::{
     EdaBit, constant, edabit, low, no_masks, ones, open_integer, open_low, public_wide, raise,
-    scale, shift_wide, unsigned,
+    scale, shift_wide,
 };
 use super::wires::{Wires, clear_rows};
 use crate::cost::Truncation;
@@ -164,9 +165,11 @@ async fn ring_floor(
     ring: u32,
 ) -> Result<Shares> {
     let prep = step.preprocessing();
-    let EdaBit { number: r, bits: r_bits } = edabit(p, &prep, a.len(), bits).await?;
-    let cut = r_bits.range(m as usize, bits as usize);
-    let high = unsigned(p, &prep, &cut).await?;
+    let low = edabit(p, &prep, a.len(), m).await?;
+    let high = edabit(p, &prep, a.len(), bits - m).await?;
+    let shifted = scale(p, &prep, &high.number, m, ring).await?;
+    let r = p.add(&prep, &shifted, &low.number, ring).await?;
+    let r_bits = Wires::stack(&[low.bits, high.bits]);
     let lifted = raise(p, step, a, bits - 1, 0, bits + 1).await?;
     let c = open_low(p, step, &lifted, &r, ring, bits).await?;
     let (g, e) = carry::borrow_inputs(p, step, &c, &r_bits).await?;
@@ -186,7 +189,7 @@ async fn ring_floor(
     let n = a.len();
     let beyond = scale(p, step, &both.slice(n..2 * n), bits - m, ring).await?;
     let correction = p.sub(step, &beyond, &both.slice(0..n), ring).await?;
-    let rest = p.sub(step, &correction, &high, ring).await?;
+    let rest = p.sub(step, &correction, &high.number, ring).await?;
     let shifted = c.map(n, |v| v.iter().map(|&c| [c >> m, 0]).collect());
     let shifted = public_wide(p, step, &shifted, 1 << (bits - 1 - m), bits - m).await?;
     p.add(step, &shifted, &rest, bits - m).await
@@ -206,15 +209,19 @@ async fn ring_random(
 ) -> Result<Shares> {
     let prep = step.preprocessing();
     let n = a.len();
-    let EdaBit { number: r, bits: r_bits } = edabit(p, &prep, n, bits + 1).await?;
-    let high = unsigned(p, &prep, &r_bits.range(m as usize, bits as usize)).await?;
+    let low = edabit(p, &prep, n, m).await?;
+    let high = edabit(p, &prep, n, bits - m).await?;
+    let top = dabits(p, &prep, n).await?.numbers;
+    let r = scale(p, &prep, &top, bits - m, ring).await?;
+    let r = p.add(&prep, &r, &high.number, ring).await?;
+    let r = scale(p, &prep, &r, m, ring).await?;
+    let r = p.add(&prep, &r, &low.number, ring).await?;
     let lifted = raise(p, step, a, bits - 1, 0, bits + 1).await?;
     let c = open_low(p, step, &lifted, &r, ring, bits + 1).await?;
-    let top = clear_rows(&c, 1, |c: u128, _| c >> bits & 1 == 1);
-    let carry = p.xor_clear(step, &r_bits.row(bits as usize), &top).await?;
-    let carry = p.from_bits(step, &carry).await?;
+    let opened_top = clear_rows(&c, 1, |c: u128, _| c >> bits & 1 == 1);
+    let carry = dabit::xor_clear(p, step, &top, &opened_top).await?;
     let carry = scale(p, step, &carry, bits - m, ring).await?;
-    let rest = p.sub(step, &carry, &high, ring).await?;
+    let rest = p.sub(step, &carry, &high.number, ring).await?;
     let shifted = c.map(n, |v| v.iter().map(|&c| [(c & ones(bits)) >> m, 0]).collect());
     let shifted = public_wide(p, step, &shifted, 1 << (bits - 1 - m), bits - m).await?;
     p.add(step, &shifted, &rest, bits - m + 1).await

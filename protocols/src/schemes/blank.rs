@@ -8,9 +8,10 @@
 //! 4. `share`: how an owner's numbers get in.
 //! 5. `mul`: the first real round.
 //! 6. `public_bits`, `xor`, `xor_clear`, `and_clear`, `and`, `share_bits`, `open_bits`: the same for bits.
-//! 7. `random_bits`, `from_bits`: what masks are made of, and the way from bits to numbers.
+//! 7. `random_bits`: what masks are made of.
 //! 8. `cost`: for each of the verbs above, what you send. A test compares it with the wire.
-//! 9. `check`, if parties may cheat: verify all that is unverified.
+//! 9. `setup`, if keys must be agreed on first; `check`, if parties may cheat: verify all that is
+//!    unverified. Then also `from_bits`, since the default lets dealers say what they like.
 //!
 //! Then add `name,` to the list in `registry.rs`. All other verbs come from `blocks`; override one where
 //! the literature knows better, with its cost.
@@ -25,7 +26,7 @@ use mpc_runtime::{Depth, Error, Key, Party, Result, Step};
 
 use crate::algebra::clear;
 use crate::cost::{Call, Cost, Truncation, Verb};
-use crate::protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup};
+use crate::protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
 use crate::value::{Clear, ClearBits, Plane, Shares, Unit};
 
 /// What it promises. `truncation` says what each mode reveals and when it fails.
@@ -62,18 +63,12 @@ struct Blank {
     truncation: Truncation,
 }
 
-/// A verb that is done at once. Verbs with rounds are `async` blocks: `let op = step.op(depth)` names
-/// the messages, `op.send` and `op.recv` move them, `op.round()` ends a round, `op.depth()` is the
-/// depth of the result.
-fn now<'a, T: 'a>(value: T) -> Fut<'a, T> {
-    Box::pin(std::future::ready(Ok(value)))
-}
+// A verb that is done at once gives `now(result)`. Verbs with rounds are `async` blocks: `let op =
+// step.op(depth)` names the messages, `op.send` and `op.recv` move them, `op.round()` ends a round,
+// `op.depth()` is the depth of the result.
 
 fn packed(len: usize, depth: Depth, bit: impl Fn(usize) -> bool) -> Shares {
-    let plane = Plane::build(Unit::Bit, len, |out| {
-        (0..len).for_each(|i| out[i / 64] |= u64::from(bit(i)) << (i % 64));
-    });
-    Shares::new(vec![plane], depth)
+    Shares::new(vec![Plane::bits(len, bit)], depth)
 }
 
 impl Blank {
@@ -132,7 +127,7 @@ impl Protocol for Blank {
             Verb::Mul | Verb::Share { .. } | Verb::Open { .. } => Some(Cost::local(1)),
             Verb::Xor | Verb::LinearBits | Verb::And => Some(Cost::local(1)),
             Verb::ShareBits { .. } | Verb::OpenBits { .. } => Some(Cost::local(1)),
-            Verb::RandomBits | Verb::FromBits => Some(Cost::local(1)),
+            Verb::RandomBits => Some(Cost::local(1)),
             _ => None,
         }
     }
@@ -221,10 +216,5 @@ impl Protocol for Blank {
         let op = step.op(Depth::ZERO);
         let words = op.stream(&self.key, 0).words(n.div_ceil(64));
         now(packed(n, op.depth(), |i| words[i / 64] >> (i % 64) & 1 == 1))
-    }
-
-    fn from_bits<'a>(&'a self, _: &'a Step, a: &'a Shares) -> Fut<'a> {
-        let bits = a.plane(0);
-        now(self.vector((0..a.len()).map(|i| i128::from(bits.bit(i))), a.depth))
     }
 }

@@ -9,8 +9,9 @@ use std::rc::Rc;
 use mpc_runtime::{Depth, Key, Party, Result, Step};
 
 use crate::algebra::clear;
+use crate::blocks::shuffle;
 use crate::cost::{Call, Cost, Truncation};
-use crate::protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup};
+use crate::protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
 use crate::value::{Clear, ClearBits, Plane, Shares, Unit};
 
 /// What it promises.
@@ -40,10 +41,6 @@ struct Plain {
     truncation: Truncation,
 }
 
-fn now<'a, T: 'a>(value: T) -> Fut<'a, T> {
-    Box::pin(std::future::ready(Ok(value)))
-}
-
 fn numbers(values: impl IntoIterator<Item = i128>, depth: Depth) -> Shares {
     let values: Vec<i128> = values.into_iter().collect();
     let plane = Plane::build(Unit::Words(2), values.len(), |out| {
@@ -59,10 +56,7 @@ fn values(a: &Shares) -> impl ExactSizeIterator<Item = i128> + '_ {
 }
 
 fn bits(len: usize, depth: Depth, bit: impl Fn(usize) -> bool) -> Shares {
-    let plane = Plane::build(Unit::Bit, len, |out| {
-        (0..len).for_each(|i| out[i / 64] |= u64::from(bit(i)) << (i % 64));
-    });
-    Shares::new(vec![plane], depth)
+    Shares::new(vec![Plane::bits(len, bit)], depth)
 }
 
 fn unary<'a>(a: &Shares, f: impl Fn(i128) -> i128) -> Fut<'a> {
@@ -231,11 +225,7 @@ impl Protocol for Plain {
         width: usize,
         _: u32,
     ) -> Fut<'a> {
-        let op = step.op(a.depth);
-        // Sorting by 128 random bits is uniform but for ties, which have probability below rows²/2^128.
-        let keys = op.stream(&self.key, 0).words(2 * rows);
-        let mut order: Vec<usize> = (0..rows).collect();
-        order.sort_by_key(|&i| (keys[2 * i], keys[2 * i + 1]));
+        let order = shuffle::random_order(&step.op(a.depth).stream(&self.key, 0), rows);
         now(a.gather_rows(&order, width))
     }
 
@@ -247,14 +237,10 @@ impl Protocol for Plain {
         width: usize,
         _: u32,
     ) -> Fut<'a> {
-        let rows: Vec<usize> = values(perm).map(|x| x as usize).collect();
-        let mut seen = vec![false; rows.len()];
-        for &row in &rows {
-            if row >= seen.len() || std::mem::replace(&mut seen[row], true) {
-                let text = "permute: the secret vector is no permutation".into();
-                return Box::pin(std::future::ready(Err(crate::Error::Program(text))));
-            }
-        }
+        let rows = match shuffle::permutation(&values(perm).collect::<Vec<_>>()) {
+            Ok(rows) => rows,
+            Err(error) => return Box::pin(std::future::ready(Err(error))),
+        };
         now(a.scatter_rows(&rows, width).at_depth(perm.depth))
     }
 }

@@ -341,8 +341,10 @@ mod tests {
         };
     }
     crate::for_each_protocol!(of_the_registry);
+    conformance!(bare, crate::testing::bare, 3);
     conformance!(blank, crate::schemes::blank, 1);
     conformance!(circuits, crate::schemes::over_binary::one_party, 1);
     conformance!(shamir_of_four, crate::schemes::shamir, 4);
     conformance!(shamir_of_five, crate::schemes::shamir, 5);
+    conformance!(shamir_of_nine, crate::schemes::shamir, 9);
 }
