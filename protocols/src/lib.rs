@@ -28,6 +28,7 @@ pub mod schemes;
 pub mod testing;
 pub mod value;
 mod verbs;
+mod workers;
 
 pub use cost::{Call, Cost, Sent, Truncation, Verb};
 pub use mpc_runtime::{Error, Party, Result};

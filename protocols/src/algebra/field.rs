@@ -4,8 +4,10 @@
 //! branches and no tables that depend on values.
 #![allow(clippy::needless_range_loop, reason = "digits of several numbers run side by side")]
 
+use bytemuck::{Pod, Zeroable};
+
 /// A prime field. Elements are below the prime.
-pub trait Field: Copy + 'static {
+pub trait Field: Pod + Send + Sync {
     /// Words of an element.
     const WORDS: usize;
     /// Bits of the prime, less one.
@@ -54,6 +56,10 @@ pub trait Field: Copy + 'static {
         lifted as i128
     }
 
+    /// The inverse of one of the roots of a public element, always of the same; zero for zero. The
+    /// element is a square.
+    fn inverse_root(self) -> Self;
+
     /// The inverse of a public element, by Fermat; zero for zero.
     fn inverse(self) -> Self {
         let exponent = [Self::PRIME[0] - 2, Self::PRIME[1]];
@@ -76,8 +82,24 @@ fn reduce<F: Field>(x: u128) -> F {
     limb(2).mul(base).add(limb(1)).mul(base).add(limb(0))
 }
 
+/// `x` to the power of `2^m - 1`.
+fn power_of_ones<F: Field>(x: F, m: u32) -> F {
+    if m == 1 {
+        return x;
+    }
+    let half = power_of_ones(x, m / 2);
+    let power = squared(half, m / 2).mul(half);
+    if m.is_multiple_of(2) { power } else { power.mul(power).mul(x) }
+}
+
+/// `x` to the power of `2^times`.
+fn squared<F: Field>(x: F, times: u32) -> F {
+    (0..times).fold(x, |x, _| x.mul(x))
+}
+
 /// Integers modulo 2^61 - 1.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(transparent)]
 pub struct F61(u64);
 
 const P61: u64 = (1 << 61) - 1;
@@ -133,6 +155,11 @@ impl Field for F61 {
         F61::folded((product as u64 & P61) + (product >> 61) as u64)
     }
 
+    // p = 3 modulo 4: the inverse root of a square x is x^((p - 3)/4).
+    fn inverse_root(self) -> Self {
+        power_of_ones(self, Self::BITS - 1)
+    }
+
     fn wide(self) -> [u128; 2] {
         [u128::from(self.0), 0]
     }
@@ -143,7 +170,8 @@ impl Field for F61 {
 }
 
 /// Integers modulo 2^127 - 1.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(transparent)]
 pub struct F127(u128);
 
 const P127: u128 = (1 << 127) - 1;
@@ -212,6 +240,11 @@ impl Field for F127 {
         F127::folded((low & P127) + (high << 1 | low >> 127))
     }
 
+    // p = 3 modulo 4: the inverse root of a square x is x^((p - 3)/4).
+    fn inverse_root(self) -> Self {
+        power_of_ones(self, Self::BITS - 1)
+    }
+
     fn wide(self) -> [u128; 2] {
         [self.0, 0]
     }
@@ -222,7 +255,8 @@ impl Field for F127 {
 }
 
 /// Integers modulo 2^255 - 19, in four words, lowest first.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(transparent)]
 pub struct F255([u64; 4]);
 
 const P255: [u64; 4] = [u64::MAX - 18, u64::MAX, u64::MAX, u64::MAX >> 1];
@@ -337,6 +371,20 @@ impl Field for F255 {
         F255::folded(sum)
     }
 
+    // p = 5 modulo 8: for a square x and t = x^((p - 5)/8), x·t² is 1 or -1. In the first case t is an
+    // inverse root, in the second t times a root of -1, which 2^((p - 1)/4) is.
+    fn inverse_root(self) -> Self {
+        let power = |x: F255| squared(power_of_ones(x, 250), 2).mul(x);
+        let t = power(self);
+        if self.mul(t).mul(t).wide() == F255::ONE.wide() {
+            return t;
+        }
+        let two = F255::ONE.add(F255::ONE);
+        // (p - 1)/4 = 2·(p - 5)/8 + 1.
+        let half = power(two);
+        t.mul(half.mul(half).mul(two))
+    }
+
     fn wide(self) -> [u128; 2] {
         let pair = |i: usize| u128::from(self.0[i]) | u128::from(self.0[i + 1]) << 64;
         [pair(0), pair(2)]
@@ -380,6 +428,10 @@ mod tests {
             if a.wide() != [0, 0] {
                 assert!(same(a.mul(a.inverse()), F::ONE));
             }
+            let square = a.mul(a);
+            let root = square.inverse_root();
+            assert!(a.wide() == [0, 0] || same(root.mul(root).mul(square), F::ONE));
+            assert!(same(root, F::ZERO.sub(a).mul(F::ZERO.sub(a)).inverse_root()));
             let mut words = vec![0; F::WORDS];
             a.write(&mut words);
             assert!(F::checked(&words).is_some_and(|b| same(a, b)));

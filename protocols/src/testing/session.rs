@@ -66,6 +66,8 @@ impl Session {
                 .expect("the setup suits the protocol");
             let frames = Rc::new(RefCell::new(vec![]));
             let mut executor = Executor::new(Box::new(Recording { end, frames: frames.clone() }));
+            set_up(&mut executor, &protocol);
+            executor.finish().expect("the setup succeeds");
             let results = spawn(&mut executor, tasks, &protocol, &task);
             executor.finish().unwrap_or_else(|(task, error)| panic!("task {task:?}: {error}"));
             let mut transcript = frames.take();
@@ -90,11 +92,18 @@ impl Session {
         let ledger = Rc::new(Ledger::new(scheme, n));
         let protocol: Rc<dyn Protocol> = ledger.clone();
         let mut executor = Executor::new(Box::new(local::network(n, 1).remove(0)));
+        set_up(&mut executor, &protocol);
         let results = spawn(&mut executor, tasks, &protocol, &task);
         executor.run_ready().expect("nothing can go wrong on phantoms");
         assert!(results.borrow().iter().all(Option::is_some), "phantoms wait for nothing");
         ledger.account()
     }
+}
+
+fn set_up(executor: &mut Executor, protocol: &Rc<dyn Protocol>) {
+    const LAST: u64 = u64::MAX;
+    let (protocol, step) = (protocol.clone(), executor.step(LAST, 0, Depth::ZERO));
+    executor.spawn(LAST, 0, async move { protocol.setup(&step.preprocessing()).await });
 }
 
 fn spawn<T: 'static>(

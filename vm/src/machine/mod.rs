@@ -81,7 +81,12 @@ pub struct Machine {
     /// Decisions to take where a condition is absent, in order; then the jump is taken.
     replay: std::vec::IntoIter<bool>,
     memory_limit: usize,
+    /// Whether the protocol has agreed on its keys.
+    set_up: bool,
 }
+
+/// Place of what happens before the first instruction.
+const SETUP: u32 = u32::MAX;
 
 /// An output value, or nothing where this party is no receiver.
 type Handed = Option<Vec<i128>>;
@@ -131,6 +136,7 @@ impl Machine {
             decisions: vec![],
             replay: vec![].into_iter(),
             memory_limit,
+            set_up: false,
         }
     }
 
@@ -150,7 +156,9 @@ impl Machine {
             let text = format!("no entry `{entry}`; the program has {}", names.join(", "));
             return Err(Error::Program(text));
         };
-        self.pc = entry.start as usize;
+        let start = entry.start as usize;
+        self.set_up()?;
+        self.pc = start;
         self.halted = false;
         let program = self.program.clone();
         while !self.halted {
@@ -174,6 +182,19 @@ impl Machine {
             instructions: self.issued,
             decisions: std::mem::take(&mut self.decisions),
         })
+    }
+
+    /// Lets the protocol agree on its keys, once.
+    fn set_up(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.set_up, true) {
+            return Ok(());
+        }
+        let step = self.executor.step(self.tasks, SETUP, Depth::ZERO);
+        let protocol = self.protocol.clone();
+        let setup = async move { protocol.setup(&step.preprocessing()).await };
+        self.executor.spawn(self.tasks, SETUP, setup);
+        self.tasks += 1;
+        self.drive(|executor| executor.pending() == 0)
     }
 
     /// Sends what is queued and says goodbye to the peers.
@@ -217,6 +238,9 @@ impl Machine {
     /// The error with the instruction and source line where it came up.
     fn located(&self, place: Option<u32>, error: Error) -> Error {
         let Some(number) = place.map(|p| p as usize) else { return error };
+        if number == SETUP as usize {
+            return error.at("the setup of the protocol");
+        }
         let name = self.program.code.get(number).map_or("?", |i| i.mnemonic());
         match self.program.place(number) {
             source if source.is_empty() => error.at(format!("`{name}`, instruction {number}")),

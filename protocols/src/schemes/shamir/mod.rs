@@ -6,18 +6,25 @@
 //! Paper:    Cramer, Damgård, Maurer 2000, eprint 2000/037; products by resharing: Gennaro, Rabin, Rabin
 //!           1998. Differs: t of the shares of a dealer are pseudo-random, from keys common to it and
 //!           their holders (the idea of Cramer, Damgård, Ishai 2005), so that n - 1 - t are sent.
+//!           Random elements: `prss`; random bits: `bits`.
 //! Security: any t = ceil(n/2) - 1 parties learn nothing; a malicious party may alter the result.
 //! Cost:     mul, dot and matmul 1 round, n - 1 - t elements of the result from each of 2t + 1 parties;
-//!           share 1 round, n - 1 - t elements from the owner; open 1 round, t elements from each.
+//!           share 1 round, n - 1 - t elements from the owner; open 1 round, t elements from each;
+//!           mask: nothing up to seven parties, whose keys take one message to each at the start;
+//!           random_bits 2 rounds, 2t + n - 1 elements in all.
 
-use std::marker::PhantomData;
+mod bits;
+mod prss;
+mod sharing;
+
 use std::rc::Rc;
 
-use mpc_runtime::{Depth, Error, Key, Label, Misbehaviour, Op, Party, Result, Step};
+use mpc_runtime::{Depth, Error, Label, Party, Result, Step, Stream};
 
+use self::sharing::{Sharing, add, add_weighed, elements, of};
 use crate::algebra::field::{F61, F127, F255, Field};
 use crate::cost::{Call, Cost, Truncation, Verb};
-use crate::protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup};
+use crate::protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
 use crate::value::{Clear, ClearBits, ClearVec, Plane, Shares, Unit};
 
 /// What it promises.
@@ -34,28 +41,19 @@ pub const INFO: Info = Info {
 
 const RESHARE: Label = Label("shamir.mul.reshare");
 const SHARE: Label = Label("shamir.share");
-const OPEN: Label = Label("shamir.open");
-const OPEN_TO: Label = Label("shamir.open.to");
-const RANDOM_BIT: Label = Label("shamir.random_bits.share");
-const RANDOM_XOR: Label = Label("shamir.random_bits.xor");
-const MASK: Label = Label("shamir.mask.share");
-
-/// Purpose of a party's own randomness; those below number the dealer.
-const OWN: u16 = u16::MAX;
 
 /// Makes one party.
 ///
 /// # Errors
 /// Numbers too large for the largest field.
 pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>> {
-    let corrupted = corrupted(setup.parties);
-    // A masked number: one bit for differences, σ of mask, sums of masks by t + 1 dealers, a carry.
-    let dealers = (corrupted as u32 + 1).next_power_of_two().ilog2();
-    let needed = setup.field_bits + 1 + setup.stat_sec + dealers + 1;
+    // A masked number: one bit for differences, σ of mask, sums of masks, a carry.
+    let carries = prss::summands(setup.parties).next_power_of_two().ilog2();
+    let needed = setup.field_bits + 1 + setup.stat_sec + carries + 1;
     Ok(match needed {
-        ..=F61::BITS => Rc::new(Shamir::<F61>::new(setup, me, seeds)),
-        _ if needed <= F127::BITS => Rc::new(Shamir::<F127>::new(setup, me, seeds)),
-        _ if needed <= F255::BITS => Rc::new(Shamir::<F255>::new(setup, me, seeds)),
+        ..=F61::BITS => Rc::new(Shamir::<F61>::new(setup, me, seeds)?),
+        _ if needed <= F127::BITS => Rc::new(Shamir::<F127>::new(setup, me, seeds)?),
+        _ if needed <= F255::BITS => Rc::new(Shamir::<F255>::new(setup, me, seeds)?),
         _ => {
             let Setup { field_bits, stat_sec, .. } = setup;
             return Err(Error::Program(format!(
@@ -74,261 +72,108 @@ fn corrupted(parties: usize) -> usize {
 }
 
 struct Shamir<F> {
-    me: Party,
-    n: usize,
-    t: usize,
+    sharing: Sharing<F>,
     stat_sec: u32,
     truncation: Truncation,
-    own: Key,
-    pair: Vec<Key>,
-    /// For each party that gets its share of this dealer otherwise than from a common key: weights of
-    /// the secret and of the pseudo-random shares.
-    dealt: Vec<(Party, Vec<F>)>,
-    /// Weights of the shares of this party and the t after it, at 0.
-    opened: Vec<F>,
-    /// Weight of this party's product among those of the 2t + 1 resharing parties.
-    product: F,
-    field: PhantomData<F>,
-}
-
-/// Weights by which values at `points` give the value at `at` of the polynomial through them.
-fn lagrange<F: Field>(points: &[usize], at: usize) -> Vec<F> {
-    let number = |x: usize| F::from_i128(x as i128);
-    let weight = |&i: &usize| {
-        let others = points.iter().filter(|&&j| j != i);
-        let (top, bottom) = others.fold((F::ONE, F::ONE), |(top, bottom), &j| {
-            (top.mul(number(at).sub(number(j))), bottom.mul(number(i).sub(number(j))))
-        });
-        top.mul(bottom.inverse())
-    };
-    points.iter().map(weight).collect()
-}
-
-fn words<F: Field>(values: impl ExactSizeIterator<Item = F>) -> Vec<u64> {
-    let mut out = vec![0; values.len() * F::WORDS];
-    out.chunks_exact_mut(F::WORDS).zip(values).for_each(|(word, value)| value.write(word));
-    out
-}
-
-fn vector<F: Field>(values: impl ExactSizeIterator<Item = F>, depth: Depth) -> Shares {
-    let plane = Plane::build(Unit::Words(F::WORDS), values.len(), |out| {
-        out.chunks_exact_mut(F::WORDS).zip(values).for_each(|(word, value)| value.write(word));
-    });
-    Shares::new(vec![plane], depth)
-}
-
-fn elements<F: Field>(a: &Shares) -> impl ExactSizeIterator<Item = F> + '_ {
-    a.plane(0).words().chunks_exact(F::WORDS).map(F::read)
-}
-
-/// Elements that a peer sent.
-fn received<F: Field>(bytes: &[u8], from: Party, label: Label) -> Result<Vec<F>> {
-    let word = |b: &[u8]| u64::from_le_bytes(b.try_into().expect("eight bytes"));
-    let words: Vec<u64> = bytes.chunks_exact(8).map(word).collect();
-    let all: Option<Vec<F>> = words.chunks_exact(F::WORDS).map(F::checked).collect();
-    let what = Misbehaviour::OutOfRange { label: label.0 };
-    all.ok_or(Error::Cheating { party: from, what })
-}
-
-fn now<'a, T: 'a>(value: T) -> Fut<'a, T> {
-    Box::pin(std::future::ready(Ok(value)))
-}
-
-fn binary<'a, F: Field>(a: &Shares, b: &Shares, f: impl Fn(F, F) -> F) -> Fut<'a> {
-    let both = elements::<F>(a).zip(elements::<F>(b)).map(|(a, b)| f(a, b));
-    now(vector(both, a.depth.max(b.depth)))
-}
-
-fn with_clear<'a, F: Field>(a: &Shares, c: &Clear, f: impl Fn(F, F) -> F) -> Fut<'a> {
-    let depth = a.depth.max(c.depth);
-    let known = c.values().expect("clear operands are known to all");
-    if let [c] = known {
-        let c = F::from_i128(*c);
-        return now(vector(elements::<F>(a).map(|a| f(a, c)), depth));
-    }
-    now(vector(elements::<F>(a).zip(known).map(|(a, &c)| f(a, F::from_i128(c))), depth))
 }
 
 impl<F: Field> Shamir<F> {
-    fn new(setup: &Setup, me: Party, seeds: &Seeds) -> Self {
-        let (n, t) = (setup.parties, corrupted(setup.parties));
-        let point = |party: Party| party + 1;
-        let derived: Vec<usize> = (1..=t).map(|k| point((me + k) % n)).collect();
-        let known: Vec<usize> = std::iter::once(0).chain(derived.iter().copied()).collect();
-        let sent = (0..n).filter(|&party| !derived.contains(&point(party)));
-        let openers: Vec<usize> = (0..=t).map(|k| point((me + k) % n)).collect();
-        let products: Vec<usize> = (0..2 * t + 1).map(point).collect();
-        Shamir {
-            me,
-            n,
-            t,
-            stat_sec: setup.stat_sec,
-            truncation: setup.truncation,
-            own: Key::new(&seeds.own, "shamir"),
-            pair: seeds.pair.iter().map(|seed| Key::new(seed, "shamir")).collect(),
-            dealt: sent.map(|party| (party, lagrange(&known, point(party)))).collect(),
-            opened: lagrange(&openers, 0),
-            product: lagrange::<F>(&products, 0).get(me).copied().unwrap_or(F::ZERO),
-            field: PhantomData,
-        }
+    fn new(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Self> {
+        let Setup { stat_sec, truncation, .. } = *setup;
+        Ok(Shamir { sharing: Sharing::new(setup, me, seeds)?, stat_sec, truncation })
     }
 
-    /// Whether `party` gets its share from `dealer` from their common key.
-    fn derives(&self, party: Party, dealer: Party) -> bool {
-        (1..=self.t).contains(&((party + self.n - dealer) % self.n))
+    /// `f` of the elements of two vectors.
+    fn binary<'a>(&self, a: &Shares, b: &Shares, f: impl Fn(F, F) -> F + Sync) -> Fut<'a> {
+        let (x, y) = (elements::<F>(a), elements::<F>(b));
+        now(self.sharing.vector(a.len(), a.depth.max(b.depth), |first, out| {
+            let operands = x[first..].iter().zip(&y[first..]);
+            out.iter_mut().zip(operands).for_each(|(o, (&x, &y))| *o = f(x, y));
+        }))
     }
 
-    /// The pseudo-random share that `dealer` and `holder` know.
-    fn derived(&self, op: &Op<'_>, dealer: Party, holder: Party, len: usize) -> Vec<F> {
-        let peer = if dealer == self.me { holder } else { dealer };
-        let words = op.stream(&self.pair[peer], dealer as u16).words(len * F::WORDS);
-        words.chunks_exact(F::WORDS).map(F::uniform).collect()
-    }
-
-    /// Deals `secrets` to all; gives this party's own share.
-    fn deal(&self, op: &Op<'_>, label: Label, secrets: &[F]) -> Result<Vec<F>> {
-        let len = secrets.len();
-        let derived: Vec<Vec<F>> =
-            (1..=self.t).map(|k| self.derived(op, self.me, (self.me + k) % self.n, len)).collect();
-        let mut mine = vec![];
-        for (party, weights) in &self.dealt {
-            let mut share: Vec<F> = secrets.iter().map(|&s| s.mul(weights[0])).collect();
-            for (values, &weight) in derived.iter().zip(&weights[1..]) {
-                share.iter_mut().zip(values).for_each(|(s, &v)| *s = s.add(v.mul(weight)));
-            }
-            if *party == self.me {
-                mine = share;
-            } else {
-                op.send(*party, label, bytemuck::cast_slice(&words(share.into_iter())))?;
-            }
-        }
-        Ok(mine)
-    }
-
-    /// One round: each of `dealers` deals `len` secrets, this party `mine` if it is one of them. Gives
-    /// this party's shares by dealer.
-    async fn dealt(
+    /// `f` of the elements of a vector and of clear ones.
+    fn with_clear<'a, T: Copy + Sync>(
         &self,
-        op: &Op<'_>,
-        label: Label,
-        dealers: std::ops::Range<Party>,
-        mine: impl FnOnce() -> Vec<F>,
-        len: usize,
-    ) -> Result<Vec<Vec<F>>> {
-        let mut own = vec![];
-        if dealers.contains(&self.me) {
-            own = self.deal(op, label, &mine())?;
-        }
-        let mut shares = vec![];
-        for dealer in dealers {
-            shares.push(if dealer == self.me {
-                std::mem::take(&mut own)
-            } else if self.derives(self.me, dealer) {
-                self.derived(op, dealer, self.me, len)
-            } else {
-                let bytes = op.recv(dealer, label, 8 * F::WORDS * len).await?;
-                received(&bytes, dealer, label)?
-            });
-        }
-        op.round();
-        Ok(shares)
-    }
-
-    /// Shares of degree t of products that are shared with degree 2t.
-    async fn reshare(&self, op: &Op<'_>, label: Label, products: Vec<F>) -> Result<Vec<F>> {
-        let len = products.len();
-        let weighed = || products.iter().map(|&x| x.mul(self.product)).collect();
-        let parts = self.dealt(op, label, 0..2 * self.t + 1, weighed, len).await?;
-        Ok(sum_of(parts, len))
-    }
-
-    fn reshared<'a>(&'a self, step: &'a Step, depth: Depth, products: Vec<F>) -> Fut<'a> {
-        Box::pin(async move {
-            let op = step.op(depth);
-            let shares = self.reshare(&op, RESHARE, products).await?;
-            Ok(vector(shares.into_iter(), op.depth()))
-        })
-    }
-
-    /// Numbers of `bits` random bits that only this party knows.
-    fn own_random(&self, op: &Op<'_>, n: usize, bits: u32) -> Vec<F> {
-        let words = op.stream(&self.own, OWN).words(n * F::WORDS);
-        let keep = |i: usize, word: u64| match bits as usize {
-            bits if bits >= 64 * (i + 1) => word,
-            bits if bits <= 64 * i => 0,
-            bits => word & ((1 << (bits - 64 * i)) - 1),
-        };
-        let element = |chunk: &[u64]| {
-            let mut kept = [0; 4];
-            chunk.iter().enumerate().for_each(|(i, &word)| kept[i] = keep(i, word));
-            F::read(&kept[..F::WORDS])
-        };
-        words.chunks_exact(F::WORDS).map(element).collect()
-    }
-
-    /// The elements themselves, to `to`, or to all if `None`; absent elsewhere.
-    async fn opened(
-        &self,
-        step: &Step,
         a: &Shares,
-        to: Option<Party>,
-    ) -> Result<(Option<Vec<F>>, Depth)> {
-        let op = step.op(a.depth);
-        let label = if to.is_some() { OPEN_TO } else { OPEN };
-        for k in 1..=self.t {
-            let receiver = (self.me + self.n - k) % self.n;
-            if to.is_none_or(|to| to == receiver) {
-                op.send(receiver, label, bytemuck::cast_slice(a.plane(0).words()))?;
+        c: &ClearVec<T>,
+        f: impl Fn(F, T) -> F + Sync,
+    ) -> Fut<'a> {
+        let known = c.values().expect("clear operands are known to all");
+        let x = elements::<F>(a);
+        now(self.sharing.vector(a.len(), a.depth.max(c.depth), |first, out| match known {
+            [one] => out.iter_mut().zip(&x[first..]).for_each(|(o, &x)| *o = f(x, *one)),
+            all => {
+                let operands = x[first..].iter().zip(&all[first..]);
+                out.iter_mut().zip(operands).for_each(|(o, (&x, &c))| *o = f(x, c));
             }
-        }
-        if to.is_some_and(|to| to != self.me) {
-            return Ok((None, op.round()));
-        }
-        let mut values: Vec<F> = elements::<F>(a).map(|x| x.mul(self.opened[0])).collect();
-        for k in 1..=self.t {
-            let from = (self.me + k) % self.n;
-            let bytes = op.recv(from, label, 8 * F::WORDS * a.len()).await?;
-            let shares = received::<F>(&bytes, from, label)?;
-            let weight = self.opened[k];
-            values.iter_mut().zip(shares).for_each(|(x, s)| *x = x.add(s.mul(weight)));
-        }
-        Ok((Some(values), op.round()))
+        }))
     }
 
-    /// Cost of a round in which `dealers` deal `len` secrets.
-    fn dealing(&self, dealers: std::ops::Range<Party>, len: usize) -> Cost {
-        let (messages, bytes) = (self.n - 1 - self.t, 8 * F::WORDS * len);
-        let each = |party| Cost::by(party, self.n, messages as u64, messages * bytes);
-        dealers.fold(Cost::local(self.n), |cost, party| cost.beside(&each(party)))
+    /// Clear numbers as elements.
+    fn known(&self, c: &Clear) -> ClearVec<F> {
+        c.map(c.len(), |v| v.iter().map(|&c| F::from_i128(c)).collect())
     }
 
-    fn opening(&self, to: Option<Party>, len: usize) -> Cost {
-        let bytes = 8 * F::WORDS * len;
-        let Some(to) = to else {
-            return Cost::each(self.n, 1, self.t as u64, self.t * bytes);
-        };
-        (1..=self.t).fold(Cost::local(self.n), |cost, k| {
-            cost.beside(&Cost::by((to + k) % self.n, self.n, 1, bytes))
+    fn public<'a, T: Copy + Sync>(&self, x: &ClearVec<T>, f: impl Fn(T) -> F + Sync) -> Fut<'a> {
+        let known = x.values().expect("public numbers are known to all");
+        now(self.sharing.vector(x.len(), x.depth, |first, out| {
+            out.iter_mut().zip(&known[first..]).for_each(|(o, &x)| *o = f(x));
+        }))
+    }
+
+    /// `f` of each row of `inner` elements.
+    fn by_row<'a>(&self, a: &Shares, inner: usize, f: impl Fn(&[F]) -> F + Sync) -> Fut<'a> {
+        let x = elements::<F>(a);
+        now(self.sharing.vector(a.len() / inner, a.depth, |first, out| {
+            let rows = x[first * inner..].chunks_exact(inner);
+            out.iter_mut().zip(rows).for_each(|(o, row)| *o = f(row));
+        }))
+    }
+
+    /// Shares of degree t of products of degree 2t that `product(first, tile)` makes.
+    fn multiplied<'a>(
+        &'a self,
+        step: &'a Step,
+        depth: Depth,
+        len: usize,
+        product: impl Fn(usize, &mut [F]) + Sync + 'a,
+    ) -> Fut<'a> {
+        Box::pin(async move { self.sharing.reshare(&step.op(depth), RESHARE, len, product).await })
+    }
+
+    /// Matrix product, row-major.
+    fn product(&self, a: &[F], b: &[F], (rows, inner, cols): (usize, usize, usize)) -> Plane {
+        Plane::build(Unit::Words(F::WORDS), rows * cols, |out| {
+            let tile = cols.max(1) * (sharing::tile::<F>() / cols.max(1)).max(1);
+            let out = vec![bytemuck::cast_slice_mut(out)];
+            self.sharing.workers.tiles(out, tile, |first, parts| {
+                for (i, row) in parts[0].chunks_exact_mut(cols).enumerate() {
+                    let left = &a[(first / cols + i) * inner..][..inner];
+                    for (k, &factor) in left.iter().enumerate() {
+                        add_weighed(row, &b[k * cols..][..cols], factor);
+                    }
+                }
+            });
         })
-    }
-
-    fn random_bits_cost(&self, n: usize) -> Cost {
-        let mut cost = self.dealing(0..self.t + 1, n);
-        let mut left = self.t + 1;
-        while left > 1 {
-            cost = cost.then(&self.dealing(0..2 * self.t + 1, left / 2 * n));
-            left = left.div_ceil(2);
-        }
-        cost
     }
 }
 
-fn sum_of<F: Field>(parts: Vec<Vec<F>>, len: usize) -> Vec<F> {
-    let mut sum = vec![F::ZERO; len];
-    for part in parts {
-        sum.iter_mut().zip(part).for_each(|(s, x)| *s = s.add(x));
+/// Elements of `bits` random bits.
+fn short<F: Field>(bits: u32) -> impl Fn(&Stream, usize, &mut [F]) + Sync {
+    let bits = bits as usize;
+    let mask = move |i: usize| match bits {
+        bits if bits >= 64 * (i + 1) => u64::MAX,
+        bits if bits <= 64 * i => 0,
+        bits => (1 << (bits - 64 * i)) - 1,
+    };
+    move |stream, first, out| {
+        let words: &mut [u64] = bytemuck::cast_slice_mut(out);
+        stream.fill((first * F::WORDS) as u64, words);
+        for element in words.chunks_exact_mut(F::WORDS) {
+            element.iter_mut().enumerate().for_each(|(i, word)| *word &= mask(i));
+        }
     }
-    sum
 }
 
 impl<F: Field> Protocol for Shamir<F> {
@@ -345,65 +190,82 @@ impl<F: Field> Protocol for Shamir<F> {
     }
 
     fn corrupted(&self, _: usize) -> usize {
-        self.t
+        self.sharing.t
+    }
+
+    fn maskers(&self, parties: usize) -> usize {
+        prss::summands(parties)
+    }
+
+    fn setup<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
+        Box::pin(self.sharing.agree(step))
+    }
+
+    fn setup_cost(&self, _: usize) -> Cost {
+        self.sharing.agreeing()
     }
 
     fn cost(&self, call: &Call) -> Option<Cost> {
         let Call { verb, len, .. } = *call;
+        let sharing = &self.sharing;
         match verb {
             Verb::Linear | Verb::AddClear | Verb::MulClear | Verb::LinearBits => {}
             Verb::FromBits | Verb::AsBits | Verb::Compose { .. } => {}
             Verb::Sum { .. } | Verb::MatMulClear { .. } => {}
             Verb::Mul | Verb::Dot { .. } | Verb::MatMul { .. } | Verb::And | Verb::Xor => {
-                return Some(self.dealing(0..2 * self.t + 1, len));
+                return Some(sharing.dealing(sharing.multipliers(), len));
             }
             Verb::Share { owner } | Verb::ShareBits { owner } => {
-                return Some(self.dealing(owner..owner + 1, len));
+                return Some(sharing.dealing(owner..owner + 1, len));
             }
-            Verb::Open { to } | Verb::OpenBits { to } => return Some(self.opening(to, len)),
-            Verb::OpenWide => return Some(self.opening(None, len)),
-            Verb::Mask => return Some(self.dealing(0..self.t + 1, len)),
-            Verb::RandomBits => return Some(self.random_bits_cost(len)),
+            Verb::Open { to } | Verb::OpenBits { to } => return Some(sharing.opening(to, len)),
+            Verb::OpenWide => return Some(sharing.opening(None, len)),
+            Verb::Mask => return Some(sharing.random_cost(len)),
+            Verb::RandomBits => return Some(sharing.random_bits_cost(len)),
             _ => return None,
         }
-        Some(Cost::local(self.n))
+        Some(Cost::local(sharing.n))
     }
 
     fn public<'a>(&'a self, _: &'a Step, x: &'a Clear) -> Fut<'a> {
-        let known = x.values().expect("public numbers are known to all");
-        now(vector(known.iter().map(|&x| F::from_i128(x)), x.depth))
+        self.public(x, F::from_i128)
     }
 
     fn add<'a>(&'a self, _: &'a Step, a: &'a Shares, b: &'a Shares, _: u32) -> Fut<'a> {
-        binary(a, b, F::add)
+        self.binary(a, b, F::add)
     }
 
     fn sub<'a>(&'a self, _: &'a Step, a: &'a Shares, b: &'a Shares, _: u32) -> Fut<'a> {
-        binary(a, b, F::sub)
+        self.binary(a, b, F::sub)
     }
 
     fn add_clear<'a>(&'a self, _: &'a Step, a: &'a Shares, c: &'a Clear, _: u32) -> Fut<'a> {
-        with_clear(a, c, F::add)
+        self.with_clear(a, &self.known(c), F::add)
     }
 
     fn mul_clear<'a>(&'a self, _: &'a Step, a: &'a Shares, c: &'a Clear, _: u32) -> Fut<'a> {
-        with_clear(a, c, F::mul)
+        self.with_clear(a, &self.known(c), F::mul)
     }
 
     fn mul<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, _: u32) -> Fut<'a> {
-        let products = elements::<F>(a).zip(elements::<F>(b)).map(|(a, b)| a.mul(b)).collect();
-        self.reshared(step, a.depth.max(b.depth), products)
+        let (x, y) = (elements::<F>(a), elements::<F>(b));
+        self.multiplied(step, a.depth.max(b.depth), a.len(), |first, out| {
+            let operands = x[first..].iter().zip(&y[first..]);
+            out.iter_mut().zip(operands).for_each(|(o, (&x, &y))| *o = x.mul(y));
+        })
     }
 
     fn share<'a>(&'a self, step: &'a Step, owner: Party, x: &'a Clear, _: u32) -> Fut<'a> {
         Box::pin(async move {
             let op = step.op(x.depth);
-            let mine = || {
-                let known = x.values().expect("the owner has its values");
-                known.iter().map(|&x| F::from_i128(x)).collect()
+            let known = if owner == step.me() { x.values() } else { Some(&[][..]) };
+            let known = known.expect("the owner has its values");
+            let secret = |first: usize, out: &mut [F]| {
+                out.iter_mut().zip(&known[first..]).for_each(|(o, &x)| *o = F::from_i128(x));
             };
-            let mut shares = self.dealt(&op, SHARE, owner..owner + 1, mine, x.len()).await?;
-            Ok(vector(shares.remove(0).into_iter(), op.depth()))
+            let dealer = owner..owner + 1;
+            let shares = self.sharing.dealt(&op, SHARE, dealer, x.len(), secret).await?;
+            Ok(Shares::new(vec![shares], op.depth()))
         })
     }
 
@@ -415,9 +277,10 @@ impl<F: Field> Protocol for Shamir<F> {
         _: u32,
     ) -> Fut<'a, Clear> {
         Box::pin(async move {
-            let (values, depth) = self.opened(step, a, to).await?;
+            let (values, depth) = self.sharing.opened(step, a, to).await?;
             let Some(values) = values else { return Ok(Clear::absent(a.len(), depth)) };
-            Ok(Clear::new(values.into_iter().map(F::to_i128).collect::<Vec<_>>(), depth))
+            let values: Vec<i128> = of::<F>(&values).iter().map(|x| x.to_i128()).collect();
+            Ok(Clear::new(values, depth))
         })
     }
 
@@ -428,23 +291,27 @@ impl<F: Field> Protocol for Shamir<F> {
         _: u32,
     ) -> Fut<'a, ClearVec<[u128; 2]>> {
         Box::pin(async move {
-            let (values, depth) = self.opened(step, a, None).await?;
+            let (values, depth) = self.sharing.opened(step, a, None).await?;
             let values = values.expect("opened to all");
-            Ok(ClearVec::new(values.into_iter().map(F::wide).collect::<Vec<_>>(), depth))
+            let values: Vec<_> = of::<F>(&values).iter().map(|x| x.wide()).collect();
+            Ok(ClearVec::new(values, depth))
         })
     }
 
     fn public_bits<'a>(&'a self, _: &'a Step, x: &'a ClearBits) -> Fut<'a> {
-        let known = x.values().expect("public bits are known to all");
-        now(vector(known.iter().map(|&x| F::from_i128(x.into())), x.depth))
+        self.public(x, |bit| if bit { F::ONE } else { F::ZERO })
     }
 
     fn xor<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares) -> Fut<'a> {
         Box::pin(async move {
             let both = self.mul(step, a, b, 1).await?;
-            let sum = elements::<F>(a).zip(elements::<F>(b)).map(|(a, b)| a.add(b));
-            let xor = sum.zip(elements::<F>(&both)).map(|(s, m)| s.sub(m).sub(m));
-            Ok(vector(xor, both.depth))
+            let (x, y, product) = (elements::<F>(a), elements::<F>(b), elements::<F>(&both));
+            Ok(self.sharing.vector(a.len(), both.depth, |first, out| {
+                add(out, &x[first..]);
+                add(out, &y[first..]);
+                let products = out.iter_mut().zip(&product[first..]);
+                products.for_each(|(o, &m)| *o = o.sub(m).sub(m));
+            }))
         })
     }
 
@@ -453,17 +320,11 @@ impl<F: Field> Protocol for Shamir<F> {
     }
 
     fn xor_clear<'a>(&'a self, _: &'a Step, a: &'a Shares, c: &'a ClearBits) -> Fut<'a> {
-        let c = c.broadcast(a.len());
-        let known = c.values().expect("clear operands are known to all");
-        let xor = |(a, &c): (F, &bool)| if c { F::ONE.sub(a) } else { a };
-        now(vector(elements::<F>(a).zip(known).map(xor), a.depth.max(c.depth)))
+        self.with_clear(a, c, |a, c| if c { F::ONE.sub(a) } else { a })
     }
 
     fn and_clear<'a>(&'a self, _: &'a Step, a: &'a Shares, c: &'a ClearBits) -> Fut<'a> {
-        let c = c.broadcast(a.len());
-        let known = c.values().expect("clear operands are known to all");
-        let and = |(a, &c): (F, &bool)| if c { a } else { F::ZERO };
-        now(vector(elements::<F>(a).zip(known).map(and), a.depth.max(c.depth)))
+        self.with_clear(a, c, |a, c| if c { a } else { F::ZERO })
     }
 
     fn and<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares) -> Fut<'a> {
@@ -489,29 +350,8 @@ impl<F: Field> Protocol for Shamir<F> {
         })
     }
 
-    /// The exclusive or of one bit from each of t + 1 parties.
     fn random_bits<'a>(&'a self, step: &'a Step, n: usize) -> Fut<'a> {
-        Box::pin(async move {
-            let op = step.op(Depth::ZERO);
-            let mine = || self.own_random(&op, n, 1);
-            let mut bits = self.dealt(&op, RANDOM_BIT, 0..self.t + 1, mine, n).await?;
-            let mut depth = op.depth();
-            while bits.len() > 1 {
-                let last = if bits.len().is_multiple_of(2) { None } else { bits.pop() };
-                let op = step.op(depth);
-                let (left, right) = bits.split_at(bits.len() / 2);
-                let pairs: Vec<(F, F)> = left.concat().into_iter().zip(right.concat()).collect();
-                let products = pairs.iter().map(|&(a, b)| a.mul(b)).collect();
-                let products = self.reshare(&op, RANDOM_XOR, products).await?;
-                let xor = |(&(a, b), m): (&(F, F), F)| a.add(b).sub(m).sub(m);
-                let joined: Vec<F> = pairs.iter().zip(products).map(xor).collect();
-                let rows = left.len();
-                bits = (0..rows).map(|i| joined[i * n..][..n].to_vec()).collect();
-                bits.extend(last);
-                depth = op.depth();
-            }
-            Ok(vector(bits.remove(0).into_iter(), depth))
-        })
+        Box::pin(self.sharing.random_bits(step, n))
     }
 
     fn from_bits<'a>(&'a self, _: &'a Step, a: &'a Shares) -> Fut<'a> {
@@ -519,44 +359,38 @@ impl<F: Field> Protocol for Shamir<F> {
     }
 
     fn compose<'a>(&'a self, _: &'a Step, a: &'a Shares, k: u32, signed: bool) -> Fut<'a> {
-        let bits: Vec<F> = elements(a).collect();
-        let double = |x: F| x.add(x);
-        let number = |row: &[F]| {
+        self.by_row(a, k as usize, |row: &[F]| {
             let (top, rest) = row.split_last().expect("numbers have bits");
             let top = if signed { F::ZERO.sub(*top) } else { *top };
-            rest.iter().rev().fold(top, |x, &bit| double(x).add(bit))
-        };
-        now(vector(bits.chunks_exact(k as usize).map(number), a.depth))
+            rest.iter().rev().fold(top, |x, &bit| x.add(x).add(bit))
+        })
     }
 
     fn as_bits<'a>(&'a self, _: &'a Step, a: &'a Shares) -> Fut<'a> {
         now(a.clone())
     }
 
-    /// The sum of one number from each of t + 1 parties.
     fn mask<'a>(&'a self, step: &'a Step, n: usize, bits: u32) -> Fut<'a> {
         Box::pin(async move {
             let op = step.op(Depth::ZERO);
-            let mine = || self.own_random(&op, n, bits);
-            let parts = self.dealt(&op, MASK, 0..self.t + 1, mine, n).await?;
-            Ok(vector(sum_of(parts, n).into_iter(), op.depth()))
+            let sum = self.sharing.random(&op, n, short(bits)).await?;
+            Ok(Shares::new(vec![sum], op.depth()))
         })
     }
 
     fn sum<'a>(&'a self, _: &'a Step, a: &'a Shares, inner: usize, _: u32) -> Fut<'a> {
-        let all: Vec<F> = elements(a).collect();
-        now(vector(
-            all.chunks_exact(inner).map(|row| row.iter().fold(F::ZERO, |s, &x| s.add(x))),
-            a.depth,
-        ))
+        self.by_row(a, inner, |row| row.iter().fold(F::ZERO, |s, &x| s.add(x)))
     }
 
     fn prefix<'a>(&'a self, _: &'a Step, a: &'a Shares, inner: usize, _: u32) -> Fut<'a> {
-        let mut all: Vec<F> = elements(a).collect();
-        for row in all.chunks_exact_mut(inner) {
-            (1..inner).for_each(|i| row[i] = row[i].add(row[i - 1]));
-        }
-        now(vector(all.into_iter(), a.depth))
+        let plane = Plane::build(Unit::Words(F::WORDS), a.len(), |out| {
+            let out: &mut [F] = bytemuck::cast_slice_mut(out);
+            out.copy_from_slice(elements(a));
+            for row in out.chunks_exact_mut(inner) {
+                (1..inner).for_each(|i| row[i] = row[i].add(row[i - 1]));
+            }
+        });
+        now(Shares::new(vec![plane], a.depth))
     }
 
     fn dot<'a>(
@@ -567,10 +401,15 @@ impl<F: Field> Protocol for Shamir<F> {
         inner: usize,
         _: u32,
     ) -> Fut<'a> {
-        let products: Vec<F> = elements::<F>(a).zip(elements(b)).map(|(a, b)| a.mul(b)).collect();
-        let sum = |row: &[F]| row.iter().fold(F::ZERO, |s, &x| s.add(x));
-        let sums = products.chunks_exact(inner).map(sum).collect();
-        self.reshared(step, a.depth.max(b.depth), sums)
+        let (x, y) = (elements::<F>(a), elements::<F>(b));
+        let len = a.len() / inner;
+        self.multiplied(step, a.depth.max(b.depth), len, move |first, out| {
+            let rows = x[first * inner..].chunks_exact(inner).zip(y[first * inner..].chunks(inner));
+            let products = |(s, (&x, &y)): (F, (&F, &F))| s.add(x.mul(y));
+            for (o, (x, y)) in out.iter_mut().zip(rows) {
+                *o = x.iter().zip(y).fold(F::ZERO, |s, xy| products((s, xy)));
+            }
+        })
     }
 
     fn matmul<'a>(
@@ -581,8 +420,15 @@ impl<F: Field> Protocol for Shamir<F> {
         size: (usize, usize, usize),
         _: u32,
     ) -> Fut<'a> {
-        let (x, y): (Vec<F>, Vec<F>) = (elements(a).collect(), elements(b).collect());
-        self.reshared(step, a.depth.max(b.depth), product(&x, &y, size))
+        let products = self.product(elements(a), elements(b), size);
+        let depth = a.depth.max(b.depth);
+        Box::pin(async move {
+            let products = of::<F>(&products);
+            let fill = |first: usize, out: &mut [F]| {
+                out.copy_from_slice(&products[first..][..out.len()]);
+            };
+            self.sharing.reshare(&step.op(depth), RESHARE, size.0 * size.2, fill).await
+        })
     }
 
     fn matmul_clear<'a>(
@@ -593,23 +439,9 @@ impl<F: Field> Protocol for Shamir<F> {
         size: (usize, usize, usize),
         _: u32,
     ) -> Fut<'a> {
-        let known = b.values().expect("clear operands are known to all");
-        let y: Vec<F> = known.iter().map(|&x| F::from_i128(x)).collect();
-        let x: Vec<F> = elements(a).collect();
-        now(vector(product(&x, &y, size).into_iter(), a.depth.max(b.depth)))
+        let known = self.known(b);
+        let right = known.values().expect("clear operands are known to all");
+        let product = self.product(elements(a), right, size);
+        now(Shares::new(vec![product], a.depth.max(b.depth)))
     }
-}
-
-/// Matrix product, row-major.
-fn product<F: Field>(a: &[F], b: &[F], (rows, inner, cols): (usize, usize, usize)) -> Vec<F> {
-    let mut out = vec![F::ZERO; rows * cols];
-    for i in 0..rows {
-        let row = &mut out[i * cols..][..cols];
-        for k in 0..inner {
-            let factor = a[i * inner + k];
-            let from = &b[k * cols..][..cols];
-            row.iter_mut().zip(from).for_each(|(o, &x)| *o = o.add(factor.mul(x)));
-        }
-    }
-    out
 }

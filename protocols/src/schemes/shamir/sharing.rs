@@ -1,0 +1,351 @@
+//! Dealing, resharing and opening, tile by tile, and what they cost.
+//!
+//! A dealer's shares for the t parties after it are pseudo-random, from keys common to the two; they and
+//! the secret determine the rest, so that n - 1 - t are sent. What is opened is the sum of weighed
+//! shares of its reader and of the t parties after it.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mpc_runtime::{Depth, Key, Label, Misbehaviour, Op, Party, Result, Step, Stream};
+
+use super::corrupted;
+use super::prss::Subsets;
+use crate::Error;
+use crate::algebra::field::Field;
+use crate::cost::Cost;
+use crate::protocol::{Seeds, Setup};
+use crate::value::{Plane, Shares, Unit};
+use crate::workers::Workers;
+
+/// Words of a tile.
+const TILE_WORDS: usize = 2048;
+
+/// Purpose of a party's own randomness; those below number the dealer.
+const OWN: u16 = u16::MAX;
+
+const OPEN: Label = Label("shamir.open");
+const OPEN_TO: Label = Label("shamir.open.to");
+
+/// Elements of a tile.
+pub(super) const fn tile<F: Field>() -> usize {
+    TILE_WORDS / F::WORDS
+}
+
+/// A tile on the stack, wiped after use.
+#[repr(align(64))]
+pub(super) struct Scratch([u64; TILE_WORDS]);
+
+impl Scratch {
+    pub(super) fn new() -> Scratch {
+        Scratch([0; TILE_WORDS])
+    }
+
+    pub(super) fn elements<F: Field>(&mut self, len: usize) -> &mut [F] {
+        bytemuck::cast_slice_mut(&mut self.0[..len * F::WORDS])
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.0);
+    }
+}
+
+/// The elements of a plane.
+pub(super) fn of<F: Field>(plane: &Plane) -> &[F] {
+    bytemuck::cast_slice(plane.words())
+}
+
+/// The elements of a vector.
+pub(super) fn elements<F: Field>(a: &Shares) -> &[F] {
+    of(a.plane(0))
+}
+
+/// The words of an element.
+fn words<F: Field>(x: &F) -> &[u64] {
+    bytemuck::cast_slice(std::slice::from_ref(x))
+}
+
+/// Uniform elements of a stream, from element `first` on.
+pub(super) fn uniform<F: Field>(stream: &Stream, first: usize, out: &mut [F]) {
+    stream.fill((first * F::WORDS) as u64, bytemuck::cast_slice_mut(out));
+    out.iter_mut().for_each(|x| *x = F::uniform(words(x)));
+}
+
+/// `out += x`.
+pub(super) fn add<F: Field>(out: &mut [F], x: &[F]) {
+    out.iter_mut().zip(x).for_each(|(o, &x)| *o = o.add(x));
+}
+
+/// `out += weight·x`.
+pub(super) fn add_weighed<F: Field>(out: &mut [F], x: &[F], weight: F) {
+    out.iter_mut().zip(x).for_each(|(o, &x)| *o = o.add(x.mul(weight)));
+}
+
+/// The point that a party's shares belong to.
+pub(super) fn point(party: Party) -> usize {
+    party + 1
+}
+
+/// Weights by which values at `points` give the value at `at` of the polynomial through them.
+pub(super) fn lagrange<F: Field>(points: &[usize], at: usize) -> Vec<F> {
+    let number = |x: usize| F::from_i128(x as i128);
+    let weight = |&i: &usize| {
+        let others = points.iter().filter(|&&j| j != i);
+        let (top, bottom) = others.fold((F::ONE, F::ONE), |(top, bottom), &j| {
+            (top.mul(number(at).sub(number(j))), bottom.mul(number(i).sub(number(j))))
+        });
+        top.mul(bottom.inverse())
+    };
+    points.iter().map(weight).collect()
+}
+
+/// One party: its keys, and the weights of its shares.
+pub(super) struct Sharing<F> {
+    pub(super) me: Party,
+    pub(super) n: usize,
+    pub(super) t: usize,
+    pub(super) workers: Workers,
+    pub(super) own: Key,
+    pub(super) pair: Vec<Key>,
+    pub(super) subsets: Subsets<F>,
+    /// For each party that gets its share of this dealer otherwise than from a common key: weights of
+    /// the secret and of the pseudo-random shares.
+    dealt: Vec<(Party, Vec<F>)>,
+    /// Weights of the shares of this party and the t after it, at 0.
+    opened: Vec<F>,
+    /// Weight of this party's product among those of the 2t + 1 resharing parties.
+    pub(super) product: F,
+}
+
+impl<F: Field> Sharing<F> {
+    pub(super) fn new(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Self> {
+        let (n, t) = (setup.parties, corrupted(setup.parties));
+        let derived: Vec<usize> = (1..=t).map(|k| point((me + k) % n)).collect();
+        let known: Vec<usize> = std::iter::once(0).chain(derived.iter().copied()).collect();
+        let sent = (0..n).filter(|&party| !derived.contains(&point(party)));
+        let openers: Vec<usize> = (0..=t).map(|k| point((me + k) % n)).collect();
+        let products: Vec<usize> = (0..2 * t + 1).map(point).collect();
+        Ok(Sharing {
+            me,
+            n,
+            t,
+            workers: Workers::new(setup.threads)?,
+            own: Key::new(&seeds.own, "shamir"),
+            pair: seeds.pair.iter().map(|seed| Key::new(seed, "shamir")).collect(),
+            subsets: Subsets::new(n, t, me, seeds),
+            dealt: sent.map(|party| (party, lagrange(&known, point(party)))).collect(),
+            opened: lagrange(&openers, 0),
+            product: lagrange::<F>(&products, 0).get(me).copied().unwrap_or(F::ZERO),
+        })
+    }
+
+    /// The parties whose products give those of degree 2t.
+    pub(super) fn multipliers(&self) -> Range<Party> {
+        0..2 * self.t + 1
+    }
+
+    /// A plane of `len` elements, each 0 before `fill(first, tile)` sets the tile it is in.
+    pub(super) fn plane(&self, len: usize, fill: impl Fn(usize, &mut [F]) + Sync) -> Plane {
+        Plane::build(Unit::Words(F::WORDS), len, |out| {
+            let out = vec![bytemuck::cast_slice_mut(out)];
+            self.workers.tiles(out, tile::<F>(), |first, parts| fill(first, parts[0]));
+        })
+    }
+
+    /// A vector made as [`Sharing::plane`] is.
+    pub(super) fn vector(
+        &self,
+        len: usize,
+        depth: Depth,
+        fill: impl Fn(usize, &mut [F]) + Sync,
+    ) -> Shares {
+        Shares::new(vec![self.plane(len, fill)], depth)
+    }
+
+    /// Whether `party` gets its share from `dealer` from their common key.
+    fn derives(&self, party: Party, dealer: Party) -> bool {
+        (1..=self.t).contains(&((party + self.n - dealer) % self.n))
+    }
+
+    /// The elements that `from` sends.
+    pub(super) async fn receive(
+        &self,
+        op: &Op<'_>,
+        from: Party,
+        label: Label,
+        len: usize,
+    ) -> Result<Plane> {
+        let bytes = op.recv(from, label, 8 * F::WORDS * len).await?;
+        let good = AtomicBool::new(true);
+        let plane = self.plane(len, |first, out| {
+            let from = &bytes[8 * F::WORDS * first..];
+            let out_bytes: &mut [u8] = bytemuck::cast_slice_mut(out);
+            out_bytes.copy_from_slice(&from[..out_bytes.len()]);
+            if out.iter().any(|x| F::checked(words(x)).is_none()) {
+                good.store(false, Ordering::Relaxed);
+            }
+        });
+        let what = Misbehaviour::OutOfRange { label: label.0 };
+        good.into_inner().then_some(plane).ok_or(Error::Cheating { party: from, what })
+    }
+
+    /// Sends the elements of `range`.
+    pub(super) fn send(
+        &self,
+        op: &Op<'_>,
+        to: Party,
+        label: Label,
+        plane: &Plane,
+        range: Range<usize>,
+    ) -> Result<()> {
+        op.send(to, label, bytemuck::cast_slice(&of::<F>(plane)[range]))
+    }
+
+    /// Deals what `secret(first, tile)` fills in to all; gives this party's own share.
+    fn deal(
+        &self,
+        op: &Op<'_>,
+        label: Label,
+        len: usize,
+        secret: &(impl Fn(usize, &mut [F]) + Sync),
+    ) -> Result<Plane> {
+        let stream = |k| op.stream(&self.pair[(self.me + k) % self.n], self.me as u16);
+        let streams: Vec<Stream> = (1..=self.t).map(stream).collect();
+        let dealt = &self.dealt;
+        let fill = |first: usize, parts: &mut [&mut [F]]| {
+            let mut scratch = Scratch::new();
+            let values = scratch.elements(parts[0].len());
+            secret(first, values);
+            for (part, (_, weights)) in parts.iter_mut().zip(dealt) {
+                add_weighed(part, values, weights[0]);
+            }
+            for (k, stream) in streams.iter().enumerate() {
+                uniform(stream, first, values);
+                for (part, (_, weights)) in parts.iter_mut().zip(dealt) {
+                    add_weighed(part, values, weights[k + 1]);
+                }
+            }
+        };
+        let shares = Plane::build(Unit::Words(F::WORDS), len * dealt.len(), |out| {
+            let out: &mut [F] = bytemuck::cast_slice_mut(out);
+            self.workers.tiles(out.chunks_mut(len.max(1)).collect(), tile::<F>(), fill);
+        });
+        let mut mine = shares.slice(0..0);
+        for (i, &(party, _)) in dealt.iter().enumerate() {
+            let range = i * len..(i + 1) * len;
+            if party == self.me {
+                mine = shares.slice(range);
+            } else {
+                self.send(op, party, label, &shares, range)?;
+            }
+        }
+        Ok(mine)
+    }
+
+    /// One round: each of `dealers` deals what `secret(first, tile)` fills in at it. Gives shares of the
+    /// sum.
+    pub(super) async fn dealt(
+        &self,
+        op: &Op<'_>,
+        label: Label,
+        dealers: Range<Party>,
+        len: usize,
+        secret: impl Fn(usize, &mut [F]) + Sync,
+    ) -> Result<Plane> {
+        let (mut parts, mut streams) = (vec![], vec![]);
+        if dealers.contains(&self.me) {
+            parts.push(self.deal(op, label, len, &secret)?);
+        }
+        for dealer in dealers.filter(|&dealer| dealer != self.me) {
+            if self.derives(self.me, dealer) {
+                streams.push(op.stream(&self.pair[dealer], dealer as u16));
+            } else {
+                parts.push(self.receive(op, dealer, label, len).await?);
+            }
+        }
+        op.round();
+        let parts: Vec<&[F]> = parts.iter().map(of).collect();
+        Ok(self.plane(len, |first, out| {
+            parts.iter().for_each(|part| add(out, &part[first..]));
+            let mut scratch = Scratch::new();
+            let values = scratch.elements(out.len());
+            for stream in &streams {
+                uniform(stream, first, values);
+                add(out, values);
+            }
+        }))
+    }
+
+    /// Shares of degree t of products, which `product(first, tile)` makes of degree 2t.
+    pub(super) async fn reshare(
+        &self,
+        op: &Op<'_>,
+        label: Label,
+        len: usize,
+        product: impl Fn(usize, &mut [F]) + Sync,
+    ) -> Result<Shares> {
+        let weight = self.product;
+        let weighed = |first: usize, out: &mut [F]| {
+            product(first, out);
+            out.iter_mut().for_each(|x| *x = x.mul(weight));
+        };
+        let plane = self.dealt(op, label, self.multipliers(), len, weighed).await?;
+        Ok(Shares::new(vec![plane], op.depth()))
+    }
+
+    /// Uniform elements that only this party knows.
+    pub(super) fn own_stream(&self, op: &Op<'_>) -> Stream {
+        op.stream(&self.own, OWN)
+    }
+
+    /// The elements themselves, to `to`, or to all if `None`; absent elsewhere.
+    pub(super) async fn opened(
+        &self,
+        step: &Step,
+        a: &Shares,
+        to: Option<Party>,
+    ) -> Result<(Option<Plane>, Depth)> {
+        let (op, len) = (step.op(a.depth), a.len());
+        let label = if to.is_some() { OPEN_TO } else { OPEN };
+        for k in 1..=self.t {
+            let receiver = (self.me + self.n - k) % self.n;
+            if to.is_none_or(|to| to == receiver) {
+                self.send(&op, receiver, label, a.plane(0), 0..len)?;
+            }
+        }
+        if to.is_some_and(|to| to != self.me) {
+            return Ok((None, op.round()));
+        }
+        let mut shares = vec![a.plane(0).clone()];
+        for k in 1..=self.t {
+            shares.push(self.receive(&op, (self.me + k) % self.n, label, len).await?);
+        }
+        let (shares, weights): (Vec<&[F]>, _) = (shares.iter().map(of).collect(), &self.opened);
+        let values = self.plane(len, |first, out| {
+            for (share, &weight) in shares.iter().zip(weights) {
+                add_weighed(out, &share[first..], weight);
+            }
+        });
+        Ok((Some(values), op.round()))
+    }
+
+    /// Cost of a round in which `dealers` deal `len` secrets.
+    pub(super) fn dealing(&self, dealers: Range<Party>, len: usize) -> Cost {
+        let (messages, bytes) = (self.n - 1 - self.t, 8 * F::WORDS * len);
+        let each = |party| Cost::by(party, self.n, messages as u64, messages * bytes);
+        dealers.fold(Cost::local(self.n), |cost, party| cost.beside(&each(party)))
+    }
+
+    /// Cost of [`Sharing::opened`].
+    pub(super) fn opening(&self, to: Option<Party>, len: usize) -> Cost {
+        let bytes = 8 * F::WORDS * len;
+        let Some(to) = to else {
+            return Cost::each(self.n, 1, self.t as u64, self.t * bytes);
+        };
+        (1..=self.t).fold(Cost::local(self.n), |cost, k| {
+            cost.beside(&Cost::by((to + k) % self.n, self.n, 1, bytes))
+        })
+    }
+}
