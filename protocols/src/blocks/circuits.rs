@@ -185,20 +185,23 @@ impl Columns {
             carries = out;
         }
         let zeros = Wires::zeros(p, step, self.rows.lanes()).await?;
-        let rows = Wires::stack(&[self.rows.clone(), zeros]);
-        let input =
-            |i: usize, n: usize| -> Vec<usize> { adders[..n].iter().map(|a| a.0[i]).collect() };
+        let old: Vec<usize> = kept.iter().flatten().copied().collect();
         let all = adders.len();
         let carrying = adders.iter().take_while(|a| a.1 + 1 < width).count();
-        let (a, b, c) =
-            (rows.pick(&input(0, all)), rows.pick(&input(1, all)), rows.pick(&input(2, all)));
+        let rows = Wires::stack(&[std::mem::replace(&mut self.rows, zeros.clone()), zeros]);
+        let input = |i: usize| rows.pick(&adders.iter().map(|a| a.0[i]).collect::<Vec<_>>());
+        let (a, b, c) = (input(0), input(1), input(2));
+        let stay = rows.pick(&old);
+        drop(rows);
         // Full adder with one conjunction: sum = a ⊕ b ⊕ c, carry = (a ⊕ c) ∧ (b ⊕ c) ⊕ c.
         let ac = Wires::xor(p, step, &a, &c).await?;
         let bc = Wires::xor(p, step, &b, &c).await?;
+        drop(a);
         let sums = Wires::xor(p, step, &ac, &b).await?;
-        let both = Wires::and(p, step, &ac.range(0, carrying), &bc.range(0, carrying)).await?;
-        let carry = Wires::xor(p, step, &both, &c.range(0, carrying)).await?;
-        let old: Vec<usize> = kept.iter().flatten().copied().collect();
+        drop(b);
+        let (ac, bc, c) = (ac.range(0, carrying), bc.range(0, carrying), c.range(0, carrying));
+        let both = Wires::and(p, step, &ac, &bc).await?;
+        let carry = Wires::xor(p, step, &both, &c).await?;
         let mut columns: Vec<Vec<usize>> = vec![];
         let mut next = 0;
         for column in &kept {
@@ -211,7 +214,7 @@ impl Columns {
                 columns[w + 1].push(next + all + i);
             }
         }
-        self.rows = Wires::stack(&[self.rows.pick(&old), sums, carry]);
+        self.rows = Wires::stack(&[stay, sums, carry]);
         self.columns = columns;
         Ok(())
     }
@@ -261,6 +264,11 @@ pub async fn dot_clear(
 pub async fn sum(p: &dyn Protocol, step: &Step, x: &Wires, inner: usize) -> Result<Wires> {
     let places: Vec<(usize, usize)> = (0..x.width()).map(|i| (i, 0)).collect();
     products_summed(x.clone(), &places, x.width(), inner).sum(p, step).await
+}
+
+/// Rows of the widest level of a sum of `inner` products of numbers of `width` bits.
+pub fn partial_products(width: usize, inner: usize) -> usize {
+    width * (width + 1) / 2 * inner
 }
 
 /// Pairs of places whose weights multiply to less than `2^width`.

@@ -11,5 +11,6 @@ pub mod linear;
 pub mod mask;
 pub mod network;
 pub mod shuffle;
+pub mod tiles;
 pub mod truncate;
 pub mod wires;

@@ -17,11 +17,12 @@ use mpc_runtime::transport::Frame;
 use mpc_runtime::{Depth, Error, Executor, Header, Party, Phase, Result, Step, Transport};
 
 use crate::algebra::{clear, transpose};
+use crate::blocks::tiles::{Tiling, in_tiles};
 use crate::blocks::wires::{Wires, clear_rows};
-use crate::blocks::{circuits, shuffle};
+use crate::blocks::{circuits, linear, shuffle};
 use crate::cost::{Call, Cost, Truncation, Verb};
 use crate::ledger::Ledger;
-use crate::protocol::{Domain, Fut, Protocol, Setup};
+use crate::protocol::{Domain, Fut, Protocol, Setup, now};
 use crate::value::{Clear, ClearBits, Plane, Shares, Unit};
 
 /// Verbs on shared bits: all that a binary scheme has to say.
@@ -182,10 +183,24 @@ impl OverBinary {
         }))
     }
 
+    /// Bits of a number that circuits work on.
+    fn width(&self, bits: u32) -> usize {
+        (bits as usize).min(self.layout.width)
+    }
+
+    /// Parts for circuits of some rows for each bit.
+    fn tiling(&self, len: usize, bits: u32) -> Tiling {
+        Tiling::new(len, self.width(bits))
+    }
+
+    /// Parts for sums of `inner` products.
+    fn products(&self, len: usize, inner: usize, bits: u32) -> Tiling {
+        Tiling::new(len, circuits::partial_products(self.width(bits), inner))
+    }
+
     /// Rows of the operand, `bits` of them.
     fn rows(&self, a: &Shares, bits: u32) -> Wires {
-        let width = usize::try_from(bits).expect("bounds are small").min(self.layout.width);
-        self.layout.rows(&*self.scheme, a, width)
+        self.layout.rows(&*self.scheme, a, self.width(bits))
     }
 
     /// Rows of two operands; what follows waits for both.
@@ -243,22 +258,33 @@ impl OverBinary {
         let result = match verb {
             Verb::Linear => self.added(p, step, &x, &x, bits, false).await?,
             Verb::AddClear => self.added_clear(p, step, &x, &clear(len), bits).await?,
-            Verb::MulClear => self.scaled(p, step, &x, &clear(len), bits).await?,
-            Verb::Mul => self.dotted(p, step, &x, &x, 1, bits).await?,
+            Verb::MulClear => {
+                let products = Products::rows(len, 1);
+                self.dotted_clear(p, step, &x, &clear(len), products, bits).await?
+            }
+            Verb::Mul => self.dotted(p, step, &x, &x, Products::rows(len, 1), bits).await?,
             Verb::Dot { inner } => {
                 let factors = of(len * inner);
-                self.dotted(p, step, &factors, &factors, inner, bits).await?
+                let products = Products::rows(len, inner);
+                self.dotted(p, step, &factors, &factors, products, bits).await?
+            }
+            Verb::MatMul { rows, inner, cols } if inner > 0 => {
+                let (a, b) = (of(rows * inner), of(inner * cols));
+                let products = Products::matrix((rows, inner, cols));
+                self.dotted(p, step, &a, &b, products, bits).await?
+            }
+            Verb::MatMulClear { rows, inner, cols } if inner > 0 => {
+                let (a, b) = (of(rows * inner), clear(inner * cols));
+                let products = Products::matrix((rows, inner, cols));
+                self.dotted_clear(p, step, &a, &b, products, bits).await?
             }
             Verb::Sum { inner, prefix: false } => {
                 self.summed(p, step, &of(len * inner), inner, bits).await?
             }
             Verb::Select => self.selected(p, step, &x, &x, &x, bits).await?,
             Verb::Trunc { shift } => self.rounded(p, step, &x, bits, shift).await?,
-            Verb::Eqz => circuits::is_zero(p, step, &self.rows(&x, bits)).await?,
-            Verb::Lt => {
-                let rows = self.rows(&x, bits);
-                circuits::less_than(p, step, &rows, &rows).await?
-            }
+            Verb::Eqz => self.zero(p, step, &x, bits).await?,
+            Verb::Lt => self.less(p, step, &x, &x, bits).await?,
             Verb::Eq => self.equal(p, step, &x, &x, bits).await?,
             _ => return Ok(None),
         };
@@ -274,13 +300,16 @@ impl OverBinary {
         bits: u32,
         minus: bool,
     ) -> Result<Shares> {
-        let (x, y) = self.two(a, b, bits);
-        let sum = if minus {
-            circuits::sub(p, step, &x, &y).await?
-        } else {
-            circuits::add(p, step, &x, &y, false).await?
-        };
-        Ok(self.numbers(&sum))
+        in_tiles(step, a.len(), self.tiling(a.len(), bits), async |step: &Step, part| {
+            let (x, y) = self.two(&a.slice(part.clone()), &b.slice(part), bits);
+            let sum = if minus {
+                circuits::sub(p, step, &x, &y).await?
+            } else {
+                circuits::add(p, step, &x, &y, false).await?
+            };
+            Ok(self.numbers(&sum))
+        })
+        .await
     }
 
     async fn added_clear(
@@ -291,36 +320,59 @@ impl OverBinary {
         c: &Clear,
         bits: u32,
     ) -> Result<Shares> {
-        let x = self.rows(&a.clone().at_depth(c.depth), bits);
-        let c = self.clear_rows(&c.broadcast(a.len()), x.width());
-        Ok(self.numbers(&circuits::add_clear(p, step, &x, &c).await?))
+        let c = c.broadcast(a.len());
+        in_tiles(step, a.len(), self.tiling(a.len(), bits), async |step: &Step, part| {
+            let x = self.rows(&a.slice(part.clone()).at_depth(c.depth), bits);
+            let c = self.clear_rows(&c.slice(part), x.width());
+            Ok(self.numbers(&circuits::add_clear(p, step, &x, &c).await?))
+        })
+        .await
     }
 
-    async fn scaled(
-        &self,
-        p: &dyn Protocol,
-        step: &Step,
-        a: &Shares,
-        c: &Clear,
-        bits: u32,
-    ) -> Result<Shares> {
-        let x = self.rows(&a.clone().at_depth(c.depth), bits);
-        let c = self.clear_rows(&c.broadcast(a.len()), x.width());
-        Ok(self.numbers(&circuits::dot_clear(p, step, &x, &c, 1).await?))
-    }
-
+    /// Sums of `inner` products: number `i` of `len` is the sum over `j` of the products of the elements
+    /// `index(i, j)` of both operands.
     async fn dotted(
         &self,
         p: &dyn Protocol,
         step: &Step,
         a: &Shares,
         b: &Shares,
-        inner: usize,
+        what: Products,
         bits: u32,
     ) -> Result<Shares> {
-        let (a, b) = (by_part(a, inner), by_part(b, inner));
-        let (x, y) = self.two(&a, &b, bits);
-        Ok(self.numbers(&circuits::dot(p, step, &x, &y, inner).await?))
+        let Products { len, inner, left, right } = &what;
+        in_tiles(step, *len, self.products(*len, *inner, bits), async |step: &Step, part| {
+            let n = part.len();
+            // Parts of different sums side by side.
+            let cut = |x: &Shares, index: &Index| {
+                x.pick(n * inner, |at| index(part.start + at % n, at / n))
+            };
+            let (x, y) = self.two(&cut(a, left), &cut(b, right), bits);
+            Ok(self.numbers(&circuits::dot(p, step, &x, &y, *inner).await?))
+        })
+        .await
+    }
+
+    /// As [`OverBinary::dotted`], the second operand clear.
+    async fn dotted_clear(
+        &self,
+        p: &dyn Protocol,
+        step: &Step,
+        a: &Shares,
+        c: &Clear,
+        what: Products,
+        bits: u32,
+    ) -> Result<Shares> {
+        let Products { len, inner, left, right } = &what;
+        in_tiles(step, *len, self.products(*len, *inner, bits), async |step: &Step, part| {
+            let n = part.len();
+            let a = a.pick(n * inner, |at| left(part.start + at % n, at / n));
+            let c = c.pick(n * inner, |at| right(part.start + at % n, at / n));
+            let x = self.rows(&a.at_depth(c.depth), bits);
+            let c = self.clear_rows(&c, x.width());
+            Ok(self.numbers(&circuits::dot_clear(p, step, &x, &c, *inner).await?))
+        })
+        .await
     }
 
     async fn summed(
@@ -331,8 +383,14 @@ impl OverBinary {
         inner: usize,
         bits: u32,
     ) -> Result<Shares> {
-        let x = self.rows(&by_part(a, inner), bits);
-        Ok(self.numbers(&circuits::sum(p, step, &x, inner).await?))
+        let len = a.len() / inner;
+        let tiling = Tiling::new(len, self.width(bits) * inner);
+        in_tiles(step, len, tiling, async |step: &Step, part| {
+            let a = a.slice(part.start * inner..part.end * inner);
+            let x = self.rows(&by_part(&a, inner), bits);
+            Ok(self.numbers(&circuits::sum(p, step, &x, inner).await?))
+        })
+        .await
     }
 
     async fn selected(
@@ -345,11 +403,16 @@ impl OverBinary {
         bits: u32,
     ) -> Result<Shares> {
         let depth = cond.depth.max(a.depth).max(b.depth);
-        let (x, y) = self.two(&a.clone().at_depth(depth), b, bits);
-        let difference = Wires::xor(p, step, &x, &y).await?;
-        let cond = Wires::row_of(cond.clone().at_depth(depth)).pick(&vec![0; x.width()]);
-        let chosen = Wires::and(p, step, &cond, &difference).await?;
-        Ok(self.numbers(&Wires::xor(p, step, &chosen, &y).await?))
+        in_tiles(step, a.len(), self.tiling(a.len(), bits), async |step: &Step, part| {
+            let cond = cond.slice(part.clone()).at_depth(depth);
+            let a = a.slice(part.clone()).at_depth(depth);
+            let (x, y) = self.two(&a, &b.slice(part), bits);
+            let difference = Wires::xor(p, step, &x, &y).await?;
+            let cond = Wires::row_of(cond).pick(&vec![0; x.width()]);
+            let chosen = Wires::and(p, step, &cond, &difference).await?;
+            Ok(self.numbers(&Wires::xor(p, step, &chosen, &y).await?))
+        })
+        .await
     }
 
     /// `floor((a + 2^(shift-1)) / 2^shift)` is the shifted number plus the highest bit shifted out.
@@ -361,18 +424,19 @@ impl OverBinary {
         bits: u32,
         shift: u32,
     ) -> Result<Shares> {
-        let x = self.rows(a, bits);
-        let top = x.width() - 1;
         if shift == 0 {
             return Ok(a.clone());
         }
-        let shift = usize::try_from(shift).expect("shifts are small");
+        let (shift, top) = (shift as usize, self.width(bits) - 1);
         // Sign rows on top: one so that rounding up cannot overflow, the rest where all is shifted out.
         let rows: Vec<usize> = (shift - 1..(top + 2).max(shift + 1)).map(|j| j.min(top)).collect();
-        let kept = x.pick(&rows);
-        let shifted = kept.range(1, kept.width());
-        let rounded = circuits::add_bit(p, step, &shifted, &kept.row(0)).await?;
-        Ok(self.numbers(&rounded))
+        in_tiles(step, a.len(), self.tiling(a.len(), bits), async |step: &Step, part| {
+            let kept = self.rows(&a.slice(part), bits).pick(&rows);
+            let shifted = kept.range(1, kept.width());
+            let rounded = circuits::add_bit(p, step, &shifted, &kept.row(0)).await?;
+            Ok(self.numbers(&rounded))
+        })
+        .await
     }
 
     async fn equal(
@@ -383,9 +447,63 @@ impl OverBinary {
         b: &Shares,
         bits: u32,
     ) -> Result<Shares> {
-        let (x, y) = self.two(a, b, bits);
-        let difference = Wires::xor(p, step, &x, &y).await?;
-        circuits::is_zero(p, step, &difference).await
+        in_tiles(step, a.len(), self.tiling(a.len(), bits), async |step: &Step, part| {
+            let (x, y) = self.two(&a.slice(part.clone()), &b.slice(part), bits);
+            let difference = Wires::xor(p, step, &x, &y).await?;
+            circuits::is_zero(p, step, &difference).await
+        })
+        .await
+    }
+
+    async fn zero(&self, p: &dyn Protocol, step: &Step, a: &Shares, bits: u32) -> Result<Shares> {
+        in_tiles(step, a.len(), self.tiling(a.len(), bits), async |step: &Step, part| {
+            circuits::is_zero(p, step, &self.rows(&a.slice(part), bits)).await
+        })
+        .await
+    }
+
+    async fn less(
+        &self,
+        p: &dyn Protocol,
+        step: &Step,
+        a: &Shares,
+        b: &Shares,
+        bits: u32,
+    ) -> Result<Shares> {
+        in_tiles(step, a.len(), self.tiling(a.len(), bits), async |step: &Step, part| {
+            let (x, y) = self.two(&a.slice(part.clone()), &b.slice(part), bits);
+            circuits::less_than(p, step, &x, &y).await
+        })
+        .await
+    }
+}
+
+/// The element of an operand that belongs to sum `i`, product `j`.
+type Index = Box<dyn Fn(usize, usize) -> usize>;
+
+/// Which products are added up.
+struct Products {
+    len: usize,
+    inner: usize,
+    left: Index,
+    right: Index,
+}
+
+impl Products {
+    /// Rows of `inner` elements.
+    fn rows(len: usize, inner: usize) -> Products {
+        let index = || Box::new(move |i, j| i * inner + j);
+        Products { len, inner, left: index(), right: index() }
+    }
+
+    /// Rows of the left with columns of the right; `size` = (rows, inner, cols).
+    fn matrix((rows, inner, cols): (usize, usize, usize)) -> Products {
+        Products {
+            len: rows * cols,
+            inner,
+            left: Box::new(move |i, j| i / cols * inner + j),
+            right: Box::new(move |i, j| j * cols + i % cols),
+        }
     }
 }
 
@@ -396,10 +514,6 @@ fn by_part(a: &Shares, inner: usize) -> Shares {
     }
     let rows = a.len() / inner;
     a.pick(a.len(), |at| at % rows * inner + at / rows)
-}
-
-fn now<'a, T: 'a>(value: T) -> Fut<'a, T> {
-    Box::pin(std::future::ready(Ok(value)))
 }
 
 impl Protocol for OverBinary {
@@ -422,7 +536,7 @@ impl Protocol for OverBinary {
     fn cost(&self, call: &Call) -> Option<Cost> {
         let local = || Some(Cost::local(self.scheme.parties()));
         let bits_each = |verb| {
-            let width = (call.bits as usize).min(self.layout.width);
+            let width = self.width(call.bits);
             self.scheme.cost(&Call { verb, len: call.len * width, bits: 1 })
         };
         match call.verb {
@@ -435,7 +549,7 @@ impl Protocol for OverBinary {
             Verb::Share { owner } => bits_each(Verb::ShareBits { owner }),
             Verb::Open { to } => bits_each(Verb::OpenBits { to }),
             Verb::Shuffle { width } => {
-                let bits = (call.bits as usize).min(self.layout.width);
+                let bits = self.width(call.bits);
                 let verb = Verb::Shuffle { width: width * bits };
                 self.scheme.cost(&Call { verb, len: call.len * bits, bits: 1 })
             }
@@ -462,16 +576,19 @@ impl Protocol for OverBinary {
     }
 
     fn mul_clear<'a>(&'a self, step: &'a Step, a: &'a Shares, c: &'a Clear, bits: u32) -> Fut<'a> {
-        Box::pin(self.scaled(self, step, a, c, bits))
+        Box::pin(async move {
+            let c = c.broadcast(a.len());
+            self.dotted_clear(self, step, a, &c, Products::rows(a.len(), 1), bits).await
+        })
     }
 
     fn mul<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
-        Box::pin(self.dotted(self, step, a, b, 1, bits))
+        Box::pin(self.dotted(self, step, a, b, Products::rows(a.len(), 1), bits))
     }
 
     fn share<'a>(&'a self, step: &'a Step, owner: Party, x: &'a Clear, bits: u32) -> Fut<'a> {
         Box::pin(async move {
-            let width = (bits as usize).min(self.layout.width);
+            let width = self.width(bits);
             let shared = self.scheme.share_bits(step, owner, &self.clear_rows(x, width)).await?;
             Ok(self.numbers(&Wires::new(shared, x.len(), width)))
         })
@@ -553,7 +670,36 @@ impl Protocol for OverBinary {
         inner: usize,
         bits: u32,
     ) -> Fut<'a> {
-        Box::pin(self.dotted(self, step, a, b, inner, bits))
+        let products = Products::rows(a.len() / inner, inner);
+        Box::pin(self.dotted(self, step, a, b, products, bits))
+    }
+
+    fn matmul<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        b: &'a Shares,
+        size: (usize, usize, usize),
+        bits: u32,
+    ) -> Fut<'a> {
+        if size.1 == 0 {
+            return Box::pin(linear::matmul(self, step, a, b, size, bits));
+        }
+        Box::pin(self.dotted(self, step, a, b, Products::matrix(size), bits))
+    }
+
+    fn matmul_clear<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        b: &'a Clear,
+        size: (usize, usize, usize),
+        bits: u32,
+    ) -> Fut<'a> {
+        if size.1 == 0 {
+            return Box::pin(linear::matmul_clear(self, step, a, b, size, bits));
+        }
+        Box::pin(self.dotted_clear(self, step, a, b, Products::matrix(size), bits))
     }
 
     fn select<'a>(
@@ -587,14 +733,11 @@ impl Protocol for OverBinary {
     }
 
     fn eqz<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a> {
-        Box::pin(async move { circuits::is_zero(self, step, &self.rows(a, bits)).await })
+        Box::pin(self.zero(self, step, a, bits))
     }
 
     fn lt<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
-        Box::pin(async move {
-            let (x, y) = self.two(a, b, bits);
-            circuits::less_than(self, step, &x, &y).await
-        })
+        Box::pin(self.less(self, step, a, b, bits))
     }
 
     fn eq<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, bits: u32) -> Fut<'a> {
@@ -682,10 +825,7 @@ pub(crate) mod one_party {
     struct OneParty(Key);
 
     fn packed(len: usize, depth: Depth, bit: impl Fn(usize) -> bool) -> Shares {
-        let plane = Plane::build(Unit::Bit, len, |out| {
-            (0..len).for_each(|i| out[i / 64] |= u64::from(bit(i)) << (i % 64));
-        });
-        Shares::new(vec![plane], depth)
+        Shares::new(vec![Plane::bits(len, bit)], depth)
     }
 
     fn both(a: &Shares, b: &Shares, f: impl Fn(u64, u64) -> u64) -> Shares {
