@@ -6,6 +6,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
+/// Powers that are computed side by side, which takes little longer than one alone.
+pub const LANES: usize = 8;
+
 /// A prime field. Elements are below the prime.
 pub trait Field: Pod + Send + Sync {
     /// Words of an element.
@@ -56,9 +59,9 @@ pub trait Field: Pod + Send + Sync {
         lifted as i128
     }
 
-    /// The inverse of one of the roots of a public element, always of the same; zero for zero. The
-    /// element is a square.
-    fn inverse_root(self) -> Self;
+    /// The inverse of one of the roots of each of some public elements, always of the same; zero for
+    /// zero. The elements are squares.
+    fn inverse_roots(squares: [Self; LANES]) -> [Self; LANES];
 
     /// The inverse of a public element, by Fermat; zero for zero.
     fn inverse(self) -> Self {
@@ -82,19 +85,25 @@ fn reduce<F: Field>(x: u128) -> F {
     limb(2).mul(base).add(limb(1)).mul(base).add(limb(0))
 }
 
-/// `x` to the power of `2^m - 1`.
-fn power_of_ones<F: Field>(x: F, m: u32) -> F {
+/// Products lane by lane.
+#[inline(always)]
+fn products<F: Field>(a: [F; LANES], b: [F; LANES]) -> [F; LANES] {
+    std::array::from_fn(|i| a[i].mul(b[i]))
+}
+
+/// The powers of `2^m - 1`.
+fn powers_of_ones<F: Field>(x: [F; LANES], m: u32) -> [F; LANES] {
     if m == 1 {
         return x;
     }
-    let half = power_of_ones(x, m / 2);
-    let power = squared(half, m / 2).mul(half);
-    if m.is_multiple_of(2) { power } else { power.mul(power).mul(x) }
+    let half = powers_of_ones(x, m / 2);
+    let powers = products(squared(half, m / 2), half);
+    if m.is_multiple_of(2) { powers } else { products(products(powers, powers), x) }
 }
 
-/// `x` to the power of `2^times`.
-fn squared<F: Field>(x: F, times: u32) -> F {
-    (0..times).fold(x, |x, _| x.mul(x))
+/// The powers of `2^times`.
+fn squared<F: Field>(x: [F; LANES], times: u32) -> [F; LANES] {
+    (0..times).fold(x, |x, _| products(x, x))
 }
 
 /// Integers modulo 2^61 - 1.
@@ -155,9 +164,9 @@ impl Field for F61 {
         F61::folded((product as u64 & P61) + (product >> 61) as u64)
     }
 
-    // p = 3 modulo 4: the inverse root of a square x is x^((p - 3)/4).
-    fn inverse_root(self) -> Self {
-        power_of_ones(self, Self::BITS - 1)
+    // p = 3 modulo 4: an inverse root of a square x is x^((p - 3)/4).
+    fn inverse_roots(squares: [Self; LANES]) -> [Self; LANES] {
+        powers_of_ones(squares, Self::BITS - 1)
     }
 
     fn wide(self) -> [u128; 2] {
@@ -240,9 +249,9 @@ impl Field for F127 {
         F127::folded((low & P127) + (high << 1 | low >> 127))
     }
 
-    // p = 3 modulo 4: the inverse root of a square x is x^((p - 3)/4).
-    fn inverse_root(self) -> Self {
-        power_of_ones(self, Self::BITS - 1)
+    // p = 3 modulo 4: an inverse root of a square x is x^((p - 3)/4).
+    fn inverse_roots(squares: [Self; LANES]) -> [Self; LANES] {
+        powers_of_ones(squares, Self::BITS - 1)
     }
 
     fn wide(self) -> [u128; 2] {
@@ -373,16 +382,17 @@ impl Field for F255 {
 
     // p = 5 modulo 8: for a square x and t = x^((p - 5)/8), x·t² is 1 or -1. In the first case t is an
     // inverse root, in the second t times a root of -1, which 2^((p - 1)/4) is.
-    fn inverse_root(self) -> Self {
-        let power = |x: F255| squared(power_of_ones(x, 250), 2).mul(x);
-        let t = power(self);
-        if self.mul(t).mul(t).wide() == F255::ONE.wide() {
-            return t;
-        }
+    fn inverse_roots(squares: [Self; LANES]) -> [Self; LANES] {
+        let power = |x| products(squared(powers_of_ones(x, 250), 2), x);
         let two = F255::ONE.add(F255::ONE);
         // (p - 1)/4 = 2·(p - 5)/8 + 1.
-        let half = power(two);
-        t.mul(half.mul(half).mul(two))
+        let half = power([two; LANES])[0];
+        let root = half.mul(half).mul(two);
+        let t = power(squares);
+        std::array::from_fn(|i| {
+            let one = squares[i].mul(t[i]).mul(t[i]).wide() == F255::ONE.wide();
+            if one { t[i] } else { t[i].mul(root) }
+        })
     }
 
     fn wide(self) -> [u128; 2] {
@@ -429,9 +439,12 @@ mod tests {
                 assert!(same(a.mul(a.inverse()), F::ONE));
             }
             let square = a.mul(a);
-            let root = square.inverse_root();
-            assert!(a.wide() == [0, 0] || same(root.mul(root).mul(square), F::ONE));
-            assert!(same(root, F::ZERO.sub(a).mul(F::ZERO.sub(a)).inverse_root()));
+            let roots = F::inverse_roots(std::array::from_fn(|i| {
+                if i == 1 { square } else { F::from_i128(i as i128 * i as i128) }
+            }));
+            assert!(a.wide() == [0, 0] || same(roots[1].mul(roots[1]).mul(square), F::ONE));
+            assert!(same(roots[0], F::ZERO));
+            assert!(same(roots[3].mul(roots[3]).mul(F::from_i128(9)), F::ONE));
             let mut words = vec![0; F::WORDS];
             a.write(&mut words);
             assert!(F::checked(&words).is_some_and(|b| same(a, b)));

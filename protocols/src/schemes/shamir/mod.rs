@@ -11,7 +11,7 @@
 //! Cost:     mul, dot and matmul 1 round, n - 1 - t elements of the result from each of 2t + 1 parties;
 //!           share 1 round, n - 1 - t elements from the owner; open 1 round, t elements from each;
 //!           mask: nothing up to seven parties, whose keys take one message to each at the start;
-//!           random_bits 2 rounds, 2t + n - 1 elements in all.
+//!           random_bits 2 rounds, n elements in all if t = 1, else 2t + n - 1.
 
 mod bits;
 mod prss;
@@ -19,9 +19,9 @@ mod sharing;
 
 use std::rc::Rc;
 
-use mpc_runtime::{Depth, Error, Label, Party, Result, Step, Stream};
+use mpc_runtime::{Depth, Error, Label, Party, Result, Step};
 
-use self::sharing::{Sharing, add, add_weighed, elements, of};
+use self::sharing::{Sharing, add, add_weighed, elements, of, short};
 use crate::algebra::field::{F61, F127, F255, Field};
 use crate::cost::{Call, Cost, Truncation, Verb};
 use crate::protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
@@ -156,23 +156,6 @@ impl<F: Field> Shamir<F> {
                 }
             });
         })
-    }
-}
-
-/// Elements of `bits` random bits.
-fn short<F: Field>(bits: u32) -> impl Fn(&Stream, usize, &mut [F]) + Sync {
-    let bits = bits as usize;
-    let mask = move |i: usize| match bits {
-        bits if bits >= 64 * (i + 1) => u64::MAX,
-        bits if bits <= 64 * i => 0,
-        bits => (1 << (bits - 64 * i)) - 1,
-    };
-    move |stream, first, out| {
-        let words: &mut [u64] = bytemuck::cast_slice_mut(out);
-        stream.fill((first * F::WORDS) as u64, words);
-        for element in words.chunks_exact_mut(F::WORDS) {
-            element.iter_mut().enumerate().for_each(|(i, word)| *word &= mask(i));
-        }
     }
 }
 

@@ -27,10 +27,11 @@ const SEEDS: Label = Label("shamir.prss.seeds");
 const DEALT: Label = Label("shamir.random");
 
 /// A set that this party belongs to.
-struct Subset<F> {
-    key: Key,
+pub(super) struct Subset<F> {
+    set: u32,
+    pub(super) key: Key,
     /// F_A at the point of this party.
-    weight: F,
+    pub(super) weight: F,
 }
 
 /// The sets that this party belongs to; empty until their keys are agreed on.
@@ -79,7 +80,7 @@ impl<F: Field> Subsets<F> {
         }
         let mine = sets(n, t).filter(|&set| has(set, me)).map(|set| {
             let peer = (set & !(1 << me)).trailing_zeros() as usize;
-            Subset { key: key(&seeds.pair[peer], set), weight: weight(set, n, me) }
+            Subset { set, key: key(&seeds.pair[peer], set), weight: weight(set, n, me) }
         });
         Subsets(OnceCell::from(mine.collect::<Vec<_>>()))
     }
@@ -120,9 +121,18 @@ impl<F: Field> Sharing<F> {
             keys.extend(common.iter().zip(seeds).map(|(&set, seed)| (set, key(seed, set))));
         }
         op.round();
-        let subset = |(set, key)| Subset { key, weight: weight(set, self.n, self.me) };
+        let subset = |(set, key)| Subset { set, key, weight: weight(set, self.n, self.me) };
         assert!(self.subsets.0.set(keys.into_iter().map(subset).collect()).is_ok(), "set up once");
         Ok(())
+    }
+
+    fn agreed(&self) -> &[Subset<F>] {
+        self.subsets.0.get().expect("the setup comes before every verb")
+    }
+
+    /// The set that lacks party 0, if this party belongs to it; t = 1.
+    pub(super) fn all_but_first(&self) -> Option<&Subset<F>> {
+        self.agreed().iter().find(|subset| !has(subset.set, 0))
     }
 
     /// What [`Sharing::agree`] costs.
@@ -156,9 +166,10 @@ impl<F: Field> Sharing<F> {
             let secret = |first: usize, out: &mut [F]| draw(&own, first, out);
             return self.dealt(op, DEALT, 0..self.t + 1, n, secret).await;
         }
-        let subsets = self.subsets.0.get().expect("the setup comes before every verb");
-        let streams: Vec<(Stream, F)> =
-            subsets.iter().map(|subset| (op.stream(&subset.key, 0), subset.weight)).collect();
+        let streams: Vec<(Stream, F)> = (self.agreed())
+            .iter()
+            .map(|subset| (op.stream(&subset.key, 0), subset.weight))
+            .collect();
         Ok(self.plane(n, |first, out| {
             let mut scratch = Scratch::new();
             let values = scratch.elements(out.len());

@@ -32,23 +32,28 @@ pub(super) const fn tile<F: Field>() -> usize {
     TILE_WORDS / F::WORDS
 }
 
-/// A tile on the stack, wiped after use.
+/// A tile on the stack; what was used of it is wiped.
 #[repr(align(64))]
-pub(super) struct Scratch([u64; TILE_WORDS]);
+pub(super) struct Scratch {
+    words: [u64; TILE_WORDS],
+    used: usize,
+}
 
 impl Scratch {
     pub(super) fn new() -> Scratch {
-        Scratch([0; TILE_WORDS])
+        Scratch { words: [0; TILE_WORDS], used: 0 }
     }
 
+    /// The first elements.
     pub(super) fn elements<F: Field>(&mut self, len: usize) -> &mut [F] {
-        bytemuck::cast_slice_mut(&mut self.0[..len * F::WORDS])
+        self.used = self.used.max(len * F::WORDS);
+        bytemuck::cast_slice_mut(&mut self.words[..len * F::WORDS])
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        zeroize::Zeroize::zeroize(&mut self.0);
+        zeroize::Zeroize::zeroize(&mut self.words[..self.used]);
     }
 }
 
@@ -71,6 +76,23 @@ fn words<F: Field>(x: &F) -> &[u64] {
 pub(super) fn uniform<F: Field>(stream: &Stream, first: usize, out: &mut [F]) {
     stream.fill((first * F::WORDS) as u64, bytemuck::cast_slice_mut(out));
     out.iter_mut().for_each(|x| *x = F::uniform(words(x)));
+}
+
+/// Elements of `bits` random bits.
+pub(super) fn short<F: Field>(bits: u32) -> impl Fn(&Stream, usize, &mut [F]) + Sync {
+    let bits = bits as usize;
+    let mask = move |i: usize| match bits {
+        bits if bits >= 64 * (i + 1) => u64::MAX,
+        bits if bits <= 64 * i => 0,
+        bits => (1 << (bits - 64 * i)) - 1,
+    };
+    move |stream, first, out| {
+        let words: &mut [u64] = bytemuck::cast_slice_mut(out);
+        stream.fill((first * F::WORDS) as u64, words);
+        for element in words.chunks_exact_mut(F::WORDS) {
+            element.iter_mut().enumerate().for_each(|(i, word)| *word &= mask(i));
+        }
+    }
 }
 
 /// `out += x`.
