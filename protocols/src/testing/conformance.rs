@@ -10,7 +10,7 @@ use super::cases::{Arg, CASES, Case, Expect, Given, Kind};
 use super::session::{Outcome, Session, Task};
 use crate::cost::{Sent, Truncation};
 use crate::protocol::{Build, Protocol, Setup};
-use crate::value::{Clear, ClearBits};
+use crate::value::{Clear, ClearBits, Shares};
 
 /// The seed of all tests: the variable `SEED`, or 1.
 ///
@@ -279,6 +279,33 @@ pub fn transcripts_follow_the_seed(build: Build, parties: usize) {
     }
 }
 
+/// Any number of threads gives the same bytes on the wire and the same results.
+///
+/// # Panics
+/// If not.
+pub fn threads_change_nothing(build: Build, parties: usize) {
+    const N: usize = 20_000;
+    let run = |threads| {
+        let setup = Setup { threads, ..setup(parties, 64, Truncation::Exact) };
+        let session = Session { build, setup, seed: seed() };
+        let outcomes = session.run(1, |_, p, step| {
+            Box::pin(async move {
+                let numbers = |n: usize| (0..n).map(|i| i as i128 % 1000 - 500).collect::<Vec<_>>();
+                let x = p.public(&step, &Clear::new(numbers(N), Depth::ZERO)).await?;
+                let square = p.mul(&step, &x, &x, 22).await?;
+                let random = p.random_bits(&step, N).await?;
+                let chosen = p.select(&step, &random, &square, &x, 22).await?;
+                let (left, right) = (chosen.slice(0..60 * 80), x.slice(0..80 * 70));
+                let sums = p.matmul(&step, &left, &right, (60, 80, 70), 50).await?;
+                let opened = p.open(&step, &Shares::concat(&[chosen, sums]), None, 50).await?;
+                Ok(opened.values().unwrap_or_default().to_vec())
+            })
+        });
+        outcomes.into_iter().map(|o| (o.results, o.transcript)).collect::<Vec<_>>()
+    };
+    assert!(run(1) == run(3), "results or messages depend on the number of threads");
+}
+
 /// All 24 orders of four rows come about equally often.
 ///
 /// # Panics
@@ -327,6 +354,11 @@ mod tests {
                 #[test]
                 fn transcripts_follow_the_seed() {
                     conformance::transcripts_follow_the_seed(scheme::build, $parties);
+                }
+
+                #[test]
+                fn threads_change_nothing() {
+                    conformance::threads_change_nothing(scheme::build, $parties);
                 }
 
                 #[test]
