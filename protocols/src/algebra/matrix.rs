@@ -1,25 +1,29 @@
 //! Matrix products over rings of words: packed panels, one tile of the result in registers.
 //!
-//! Loops as in Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008):
-//! a block of `b` stays in the second-level cache, a panel of it in the first.
+//! Loops as in Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008), with
+//! left and right exchanged: a block of `a` stays in the second-level cache, a panel of `b` in the
+//! first. Panels and tiles are those of [`simd::tile`].
 
+use std::any::TypeId;
+
+use bytemuck::Zeroable;
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 use zeroize::Zeroize;
 
 use super::ring::Ring;
 use super::simd;
+use super::simd::tile::{Portable, Tile};
 
-/// Inner indices of a block.
-const INNER: usize = 128;
-/// Columns of a block.
-const BLOCK_COLUMNS: usize = 768;
-/// Rows of the portable tile.
-const ROWS: usize = 4;
-/// Columns of the portable tile.
-const COLUMNS: usize = 4;
+/// Rows of a block.
+const BLOCK_ROWS: usize = 192;
+/// Rows, columns and inner indices below which a panel is not worth its packing.
+const FEW: [usize; 3] = [8, 8, 4];
 /// Products below which threads are not worth their waking.
 const PARALLEL: usize = 1 << 16;
+
+/// Two matrices that are multiplied.
+pub type Pair<'a, R> = (&'a [R], &'a [R]);
 
 /// `c += a·b`, row-major; `size` = (rows of `a`, columns of `a`, columns of `b`). Rows of the result
 /// are spread over the threads of the pool.
@@ -30,14 +34,49 @@ pub fn multiply_add<R: Ring>(
     b: &[R],
     size: (usize, usize, usize),
 ) {
+    multiply_add_pairs(pool, c, &[(a, b)], size);
+}
+
+/// `c += x_0·y_0 + x_0·y_1 + x_1·y_0`: what one party of three computes of a product of matrices.
+pub fn cross<R: Ring>(
+    pool: Option<&rayon::ThreadPool>,
+    c: &mut [R],
+    x: [&[R]; 2],
+    y: [&[R]; 2],
+    size: (usize, usize, usize),
+) {
+    let added =
+        |x: [&[R]; 2]| -> Vec<R> { x[0].iter().zip(x[1]).map(|(x, y)| x.plus(*y)).collect() };
+    let mut sum;
+    if size.0 < size.2 {
+        sum = added(x);
+        multiply_add_pairs(pool, c, &[(&sum, y[0]), (x[0], y[1])], size);
+    } else {
+        sum = added(y);
+        multiply_add_pairs(pool, c, &[(x[0], &sum), (x[1], y[0])], size);
+    }
+    wipe(&mut sum);
+}
+
+/// `c += Σ a·b` over the pairs, all of one size, in one pass over `c`.
+pub fn multiply_add_pairs<R: Ring>(
+    pool: Option<&rayon::ThreadPool>,
+    c: &mut [R],
+    pairs: &[Pair<'_, R>],
+    size: (usize, usize, usize),
+) {
     let (rows, inner, cols) = size;
-    assert_eq!((c.len(), a.len(), b.len()), (rows * cols, rows * inner, inner * cols), "{size:?}");
-    if c.is_empty() || inner == 0 {
+    assert_eq!(c.len(), rows * cols, "{size:?}");
+    for (a, b) in pairs {
+        assert_eq!((a.len(), b.len()), (rows * inner, inner * cols), "{size:?}");
+    }
+    if c.is_empty() || inner == 0 || pairs.is_empty() {
         return;
     }
     let part = |c: &mut [R], first: usize| {
         let rows = c.len() / cols;
-        strip(c, &a[first * inner..][..rows * inner], b, (rows, inner, cols));
+        let cut = pairs.iter().map(|&(a, b)| (&a[first * inner..][..rows * inner], b));
+        strip(c, &cut.collect::<Vec<_>>(), (rows, inner, cols));
     };
     match pool {
         Some(pool) if rows > 1 && rows * inner * cols >= PARALLEL => {
@@ -50,123 +89,124 @@ pub fn multiply_add<R: Ring>(
     }
 }
 
-/// [`multiply_add`] on one thread.
-fn strip<R: Ring>(c: &mut [R], a: &[R], b: &[R], size: (usize, usize, usize)) {
+/// [`multiply_add_pairs`] on one thread.
+fn strip<R: Ring>(c: &mut [R], pairs: &[Pair<'_, R>], size: (usize, usize, usize)) {
     let (rows, inner, cols) = size;
-    if cols < 4 {
-        let mut columns: Vec<R> =
-            (0..cols).flat_map(|j| (0..inner).map(move |p| b[p * cols + j])).collect();
-        for i in 0..rows {
-            for j in 0..cols {
-                let column = &columns[j * inner..][..inner];
-                simd::dot(&mut c[i * cols + j], &a[i * inner..][..inner], column);
+    if cols < FEW[1] {
+        let mut columns = vec![R::zeroed(); inner * cols];
+        for (a, b) in pairs {
+            for (p, row) in b.chunks_exact(cols).enumerate() {
+                row.iter().enumerate().for_each(|(j, &b)| columns[j * inner + p] = b);
             }
+            simd::dots(c, a, &columns, inner);
         }
-        bytemuck::cast_slice_mut::<R, u64>(&mut columns).zeroize();
-    } else if rows < 4 {
-        for i in 0..rows {
-            for p in 0..inner {
-                simd::scale_add(
-                    &mut c[i * cols..][..cols],
-                    &b[p * cols..][..cols],
-                    a[i * inner + p],
-                );
-            }
-        }
+        wipe(&mut columns);
+    } else if rows < FEW[0] || inner < FEW[2] {
+        pairs.iter().for_each(|(a, b)| simd::combine(c, a, b, inner));
     } else {
-        blocks(c, a, b, size);
+        tiled(c, pairs, size);
     }
 }
 
-fn blocks<R: Ring>(c: &mut [R], a: &[R], b: &[R], size: (usize, usize, usize)) {
+/// Products of blocks, with the best tile for the ring and the processor.
+fn tiled<R: Ring>(c: &mut [R], pairs: &[Pair<'_, R>], size: (usize, usize, usize)) {
     #[cfg(target_arch = "x86_64")]
-    if let Some(words) = words_mut(c)
-        && simd::has_avx512()
-    {
-        use simd::avx512;
-        let (a, b) = (bytemuck::cast_slice(a), bytemuck::cast_slice(b));
-        #[allow(unsafe_code, reason = "the processor was asked")]
-        let tile = |a: &[u64], b: &[u64], tile: &mut _| {
-            // SAFETY: the instructions are there.
-            unsafe { avx512::tile(a, b, tile) }
-        };
-        return tiled::<u64, { avx512::ROWS }, { avx512::COLUMNS }>(words, a, b, size, tile);
-    }
-    tiled::<R, ROWS, COLUMNS>(c, a, b, size, portable);
-}
-
-/// The elements as words, if the ring is that of integers modulo 2^64.
-#[cfg(target_arch = "x86_64")]
-fn words_mut<R: Ring>(c: &mut [R]) -> Option<&mut [u64]> {
-    (std::any::TypeId::of::<R>() == std::any::TypeId::of::<u64>())
-        .then(|| bytemuck::cast_slice_mut(c))
-}
-
-/// The tile without vector instructions.
-fn portable<R: Ring, const M: usize, const N: usize>(a: &[R], b: &[R], tile: &mut [[R; N]; M]) {
-    let mut sums = [[R::zeroed(); N]; M];
-    let ((a, _), (b, _)) = (a.as_chunks::<M>(), b.as_chunks::<N>());
-    for (a, b) in a.iter().zip(b) {
-        for i in 0..M {
-            for j in 0..N {
-                sums[i][j] = sums[i][j].plus(a[i].times(b[j]));
-            }
+    if TypeId::of::<R>() == TypeId::of::<u64>() {
+        use simd::tile::{Avx2, Avx512};
+        let words = pairs.iter().map(|&(a, b)| (bytemuck::cast_slice(a), bytemuck::cast_slice(b)));
+        let pairs: Vec<Pair<'_, u64>> = words.collect();
+        if let Some(tile) = Avx512::new() {
+            return blocks(&tile, bytemuck::cast_slice_mut(c), &pairs, size);
+        }
+        if let Some(tile) = Avx2::new() {
+            return blocks(&tile, bytemuck::cast_slice_mut(c), &pairs, size);
         }
     }
-    *tile = sums;
+    blocks::<R, Portable, 4, 4>(&Portable, c, pairs, size);
 }
 
-/// Panels of `width` columns (or rows) of a block, one after the other, the last filled up with 0.
-fn pack<R: Ring>(
-    out: &mut Vec<R>,
-    width: usize,
-    lines: usize,
-    inner: usize,
-    at: impl Fn(usize, usize) -> R,
-) {
-    out.clear();
-    for first in (0..lines).step_by(width) {
-        for p in 0..inner {
-            let there = width.min(lines - first);
-            out.extend((first..first + there).map(|line| at(line, p)));
-            out.extend(std::iter::repeat_n(R::zeroed(), width - there));
-        }
-    }
-}
-
-fn tiled<R: Ring, const M: usize, const N: usize>(
+fn blocks<R: Ring, T: Tile<R, M, N>, const M: usize, const N: usize>(
+    kernel: &T,
     c: &mut [R],
-    a: &[R],
-    b: &[R],
+    pairs: &[Pair<'_, R>],
     (rows, inner, cols): (usize, usize, usize),
-    kernel: impl Fn(&[R], &[R], &mut [[R; N]; M]),
 ) {
-    let (mut left, mut right) = (vec![], vec![]);
+    let each = (T::INNER / pairs.len()).clamp(1, inner);
+    let depth = each * pairs.len();
+    let mut left =
+        vec![T::Packed::zeroed(); rows.min(BLOCK_ROWS).div_ceil(M) * T::packed(M, depth)];
+    let mut right = vec![T::Packed::zeroed(); T::packed(N, depth)];
+    let (mut lines, mut columns) = (vec![[R::zeroed(); M]; depth], vec![[R::zeroed(); N]; depth]);
     let mut tile = [[R::zeroed(); N]; M];
-    for first_inner in (0..inner).step_by(INNER) {
-        let depth = INNER.min(inner - first_inner);
-        for first_col in (0..cols).step_by(BLOCK_COLUMNS) {
-            let width = BLOCK_COLUMNS.min(cols - first_col);
-            let from_b = |j, p| b[(first_inner + p) * cols + first_col + j];
-            pack(&mut right, N, width, depth, from_b);
-            for row in (0..rows).step_by(M) {
-                let height = M.min(rows - row);
-                pack(&mut left, M, height, depth, |i, p| a[(row + i) * inner + first_inner + p]);
-                for (panel, right) in right.chunks_exact(N * depth).enumerate() {
-                    kernel(&left, right, &mut tile);
-                    let col = first_col + panel * N;
-                    let there = N.min(cols - col);
-                    for (i, sums) in tile.iter().take(height).enumerate() {
-                        let out = &mut c[(row + i) * cols + col..][..there];
+    for first in (0..inner).step_by(each) {
+        let each = each.min(inner - first);
+        let depth = each * pairs.len();
+        let strip = T::packed(M, depth);
+        for top in (0..rows).step_by(BLOCK_ROWS) {
+            let rows = (rows - top).min(BLOCK_ROWS);
+            for (row, out) in (0..rows).step_by(M).zip(left.chunks_exact_mut(strip)) {
+                for ((a, _), lines) in pairs.iter().zip(lines.chunks_exact_mut(each)) {
+                    let from = |i| &a[(top + row + i) * inner + first..][..each];
+                    lay_rows(lines, (rows - row).min(M), from);
+                }
+                kernel.pack(&lines[..depth], out);
+            }
+            for col in (0..cols).step_by(N) {
+                let width = (cols - col).min(N);
+                for ((_, b), columns) in pairs.iter().zip(columns.chunks_exact_mut(each)) {
+                    lay_columns(columns, &b[first * cols + col..], width, cols);
+                }
+                let right = &mut right[..T::packed(N, depth)];
+                kernel.pack(&columns[..depth], right);
+                for (row, left) in (0..rows).step_by(M).zip(left.chunks_exact(strip)) {
+                    kernel.product(left, right, &mut tile);
+                    let out = &mut c[(top + row) * cols..];
+                    for (out, sums) in out.chunks_mut(cols).zip(&tile) {
+                        let out = &mut out[col..col + width];
                         out.iter_mut().zip(sums).for_each(|(c, &s)| *c = c.plus(s));
                     }
                 }
             }
         }
     }
-    for panels in [&mut left, &mut right] {
-        bytemuck::cast_slice_mut::<R, u64>(panels).zeroize();
+    wipe(lines.as_flattened_mut());
+    wipe(columns.as_flattened_mut());
+    wipe(&mut left);
+    wipe(&mut right);
+}
+
+/// Lays rows side by side: `lines[p][i]` is number `p` of row `i`.
+#[inline(always)]
+fn lay_rows<'a, R: Ring, const M: usize>(
+    lines: &mut [[R; M]],
+    height: usize,
+    row: impl Fn(usize) -> &'a [R],
+) {
+    for i in 0..height {
+        lines.iter_mut().zip(row(i)).for_each(|(line, &x)| line[i] = x);
     }
+}
+
+/// Takes the first `width` of the columns of `b`, whose rows are `stride` apart.
+#[inline(always)]
+fn lay_columns<R: Ring, const N: usize>(
+    columns: &mut [[R; N]],
+    b: &[R],
+    width: usize,
+    stride: usize,
+) {
+    for (p, columns) in columns.iter_mut().enumerate() {
+        let row = &b[p * stride..];
+        match row.first_chunk::<N>() {
+            Some(row) if width == N => *columns = *row,
+            _ => columns[..width].copy_from_slice(&row[..width]),
+        }
+    }
+}
+
+/// Panels hold shares.
+fn wipe<P: bytemuck::Pod>(panel: &mut [P]) {
+    bytemuck::cast_slice_mut::<P, u64>(panel).zeroize();
 }
 
 #[cfg(test)]
@@ -217,9 +257,11 @@ mod tests {
                 multiply_add(pool, &mut c, &a2, &b2, (m, k, n));
                 assert_eq!(c, plainly(&a2, &b2, (m, k, n)));
             }
-            let mut c = vec![0_u64; m * n];
-            tiled::<u64, ROWS, COLUMNS>(&mut c, &a, &b, (m, k, n), portable);
-            assert_eq!(c, plainly(&a, &b, (m, k, n)), "the portable tile");
+            if m * k * n > 0 {
+                let mut c = vec![0_u64; m * n];
+                blocks::<u64, Portable, 4, 4>(&Portable, &mut c, &[(&a, &b)], (m, k, n));
+                assert_eq!(c, plainly(&a, &b, (m, k, n)), "the portable tile");
+            }
         }
     }
 }

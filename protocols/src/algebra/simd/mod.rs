@@ -1,47 +1,87 @@
 //! Kernels that are compiled more than once, and the choice between them when the program runs.
 //!
 //! Each kernel is one safe body. Where the processor has wider vectors, the same body compiled for
-//! them is called instead; only that call, and the hand-written matrix tile, are unsafe.
+//! them is called instead; only that call and what is written by hand are unsafe.
 #![allow(unsafe_code, reason = "the one module for vector instructions")]
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod avx512;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use super::ring::Ring;
 
-/// Whether the processor has the AVX-512 instructions that the kernels use.
+/// The levels that kernels are compiled for besides the least of the architecture, best first: the
+/// function that tells whether the processor is of that level, and its features.
 #[cfg(target_arch = "x86_64")]
-pub(crate) fn has_avx512() -> bool {
-    is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512bw")
+macro_rules! for_each_level {
+    ($then:ident $what:tt) => {
+        $then! {
+            [has_avx512 "avx512f" "avx512dq" "avx512vl" "avx512bw" "avx2" "fma" "bmi1" "bmi2"] $what
+        }
+        $then! { [has_avx2 "avx2" "fma" "bmi1" "bmi2"] $what }
+    };
 }
 
-/// Defines a kernel from its body, with one further copy of it for AVX-512.
+#[cfg(target_arch = "x86_64")]
+macro_rules! detection {
+    ([$has:ident $($feature:tt)*] {}) => {
+        /// Whether the processor is of the level: asked once, remembered in one byte.
+        #[inline(always)]
+        pub(crate) fn $has() -> bool {
+            static ANSWER: AtomicU8 = AtomicU8::new(ASK);
+            #[cold]
+            fn ask() -> bool {
+                let has = $(std::arch::is_x86_feature_detected!($feature))&&*;
+                ANSWER.store(u8::from(has), Relaxed);
+                has
+            }
+            match ANSWER.load(Relaxed) {
+                ASK => ask(),
+                answer => answer == 1,
+            }
+        }
+    };
+}
+#[cfg(target_arch = "x86_64")]
+const ASK: u8 = 2;
+#[cfg(target_arch = "x86_64")]
+for_each_level! { detection {} }
+
+/// One copy of a kernel, called if the processor is of its level.
+#[cfg(target_arch = "x86_64")]
+macro_rules! at_level {
+    ([$has:ident $($feature:tt)*]
+     {$body:ident $(<$ring:ident $(, const $width:ident)?>)? ($($arg:ident: $type:ty),*)}) => {{
+        $(#[target_feature(enable = $feature)])*
+        fn copy $(<$ring: Ring $(, const $width: usize)?>)? ($($arg: $type),*) {
+            $body($($arg),*);
+        }
+        if $crate::algebra::simd::$has() {
+            // SAFETY: the instructions are there, and the body is safe code.
+            return unsafe { copy($($arg),*) };
+        }
+    }};
+}
+
+/// Defines a kernel from its body, with a further copy of it for each level.
 macro_rules! kernel {
-    ($(#[$doc:meta])* $name:ident $body:ident $wide:ident $(<$ring:ident>)? ($($arg:ident: $type:ty),* $(,)?)) => {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident = $body:ident $(<$ring:ident $(, const $width:ident)?>)?
+     ($($arg:ident: $type:ty),* $(,)?)) => {
         $(#[$doc])*
-        pub fn $name $(<$ring: Ring>)? ($($arg: $type),*) {
+        $vis fn $name $(<$ring: Ring $(, const $width: usize)?>)? ($($arg: $type),*) {
             #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-                fn $wide $(<$ring: Ring>)? ($($arg: $type),*) {
-                    $body($($arg),*);
-                }
-                if has_avx512() {
-                    // SAFETY: the instructions are there, and the body is safe code.
-                    return unsafe { $wide($($arg),*) };
-                }
+            for_each_level! {
+                at_level {$body $(<$ring $(, const $width)?>)? ($($arg: $type),*)}
             }
             $body($($arg),*);
         }
     };
 }
 
+pub(crate) mod tile;
+
 kernel! {
     /// `z += x_0·y_0 + x_0·y_1 + x_1·y_0`: what one party of three computes of a product.
-    cross cross_body cross_wide <R>(z: &mut [R], x: [&[R]; 2], y: [&[R]; 2])
+    pub fn cross = cross_body <R>(z: &mut [R], x: [&[R]; 2], y: [&[R]; 2])
 }
 
 #[inline(always)]
@@ -55,23 +95,25 @@ fn cross_body<R: Ring>(z: &mut [R], x: [&[R]; 2], y: [&[R]; 2]) {
 
 kernel! {
     /// `z += b_0 + s_0 + u_0·f_0 + u_0·f_1 + u_1·f_0` with `f = a - b - 2s`: the last product of a choice.
-    choose choose_body choose_wide <R>(z: &mut [R], u: [&[R]; 2], a: [&[R]; 2], b: [&[R]; 2], s: [&[R]; 2])
+    pub fn choose = choose_body <R>(z: &mut [R], u: [&[R]; 2], a: [&[R]; 2], b: [&[R]; 2], s: [&[R]; 2])
 }
 
 #[inline(always)]
 fn choose_body<R: Ring>(z: &mut [R], u: [&[R]; 2], a: [&[R]; 2], b: [&[R]; 2], s: [&[R]; 2]) {
     let n = z.len();
-    let [u, a, b, s] = [u, a, b, s].map(|x| x.map(|component| &component[..n]));
+    let (u0, u1, a0, a1) = (&u[0][..n], &u[1][..n], &a[0][..n], &a[1][..n]);
+    let (b0, b1, s0, s1) = (&b[0][..n], &b[1][..n], &s[0][..n], &s[1][..n]);
     for i in 0..n {
-        let [f0, f1] = [0, 1].map(|j| a[j][i].minus(b[j][i]).minus(s[j][i]).minus(s[j][i]));
-        let product = u[0][i].times(f0.plus(f1)).plus(u[1][i].times(f0));
-        z[i] = z[i].plus(b[0][i]).plus(s[0][i]).plus(product);
+        let f0 = a0[i].minus(b0[i]).minus(s0[i].plus(s0[i]));
+        let f1 = a1[i].minus(b1[i]).minus(s1[i].plus(s1[i]));
+        let product = u0[i].times(f0.plus(f1)).plus(u1[i].times(f0));
+        z[i] = z[i].plus(b0[i]).plus(s0[i]).plus(product);
     }
 }
 
 kernel! {
     /// `z += x·y`, element by element.
-    multiply_add multiply_add_body multiply_add_wide <R>(z: &mut [R], x: &[R], y: &[R])
+    pub fn multiply_add = multiply_add_body <R>(z: &mut [R], x: &[R], y: &[R])
 }
 
 #[inline(always)]
@@ -85,7 +127,7 @@ fn multiply_add_body<R: Ring>(z: &mut [R], x: &[R], y: &[R]) {
 
 kernel! {
     /// `z += x·c` for one `c`.
-    scale_add scale_add_body scale_add_wide <R>(z: &mut [R], x: &[R], c: R)
+    pub fn scale_add = scale_add_body <R>(z: &mut [R], x: &[R], c: R)
 }
 
 #[inline(always)]
@@ -98,7 +140,7 @@ fn scale_add_body<R: Ring>(z: &mut [R], x: &[R], c: R) {
 
 kernel! {
     /// `sum += Σ_i x_i·y_i`.
-    dot dot_body dot_wide <R>(sum: &mut R, x: &[R], y: &[R])
+    pub fn dot = dot_body <R>(sum: &mut R, x: &[R], y: &[R])
 }
 
 #[inline(always)]
@@ -112,8 +154,52 @@ fn dot_body<R: Ring>(sum: &mut R, x: &[R], y: &[R]) {
 }
 
 kernel! {
+    /// `c += a·b` for few columns: `a` row by row, `columns` those of `b`, both of length `inner`.
+    pub fn dots = dots_body <R>(c: &mut [R], a: &[R], columns: &[R], inner: usize)
+}
+
+#[inline(always)]
+fn dots_body<R: Ring>(c: &mut [R], a: &[R], columns: &[R], inner: usize) {
+    let cols = columns.len() / inner;
+    for (c, row) in c.chunks_exact_mut(cols).zip(a.chunks_exact(inner)) {
+        for (c, column) in c.iter_mut().zip(columns.chunks_exact(inner)) {
+            dot_body(c, row, column);
+        }
+    }
+}
+
+kernel! {
+    /// `c += a·b` for few rows, `inner` of them in `b`; all row by row.
+    pub fn combine = combine_body <R>(c: &mut [R], a: &[R], b: &[R], inner: usize)
+}
+
+#[inline(always)]
+fn combine_body<R: Ring>(c: &mut [R], a: &[R], b: &[R], inner: usize) {
+    const AT_ONCE: usize = 4;
+    let cols = b.len() / inner;
+    for first in (0..inner).step_by(AT_ONCE) {
+        let rest = &b[first * cols..];
+        for (c, a) in c.chunks_exact_mut(cols).zip(a.chunks_exact(inner)) {
+            let a = &a[first..];
+            if let Some(a) = a.first_chunk::<AT_ONCE>() {
+                let b: [&[R]; AT_ONCE] = std::array::from_fn(|p| &rest[p * cols..][..cols]);
+                for j in 0..cols {
+                    for p in 0..AT_ONCE {
+                        c[j] = c[j].plus(a[p].times(b[p][j]));
+                    }
+                }
+            } else {
+                for (&a, b) in a.iter().zip(rest.chunks_exact(cols)) {
+                    scale_add_body(c, b, a);
+                }
+            }
+        }
+    }
+}
+
+kernel! {
     /// Transposes a square of 64 rows of 64 bits.
-    transpose transpose_body transpose_wide(block: &mut [u64; 64])
+    pub fn transpose = transpose_body(block: &mut [u64; 64])
 }
 
 /// Swaps the off-diagonal quarters of squares of side 64, 32, …, 2 (Hacker's Delight, 7-3).
