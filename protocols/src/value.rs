@@ -12,6 +12,8 @@ use mpc_runtime::buffer::Buffer;
 pub use mpc_runtime::buffer::live_bytes;
 use mpc_runtime::{Depth, Payload};
 
+use crate::algebra::bits::copy_bits;
+
 /// What an element of a plane is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -230,19 +232,6 @@ impl Plane {
     pub fn reinterpret(&self, unit: Unit, len: usize) -> Plane {
         assert_eq!(unit.words(len), self.unit.words(self.len), "another number of words");
         Plane { buffer: self.buffer.clone(), unit, start: self.start, len }
-    }
-}
-
-/// Copies `len` bits from place `first` on to place `at` of `out`, whose bits there are 0.
-pub(crate) fn copy_bits(from: &[u64], first: usize, len: usize, out: &mut [u64], at: usize) {
-    let mut done = 0;
-    while done < len {
-        let (source, target) = (first + done, at + done);
-        let n = (64 - source % 64).min(64 - target % 64).min(len - done);
-        let mask = if n == 64 { !0 } else { (1 << n) - 1 };
-        let bits = from[source / 64] >> (source % 64) & mask;
-        out[target / 64] |= bits << (target % 64);
-        done += n;
     }
 }
 

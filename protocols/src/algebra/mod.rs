@@ -6,4 +6,3 @@ pub mod field;
 pub mod matrix;
 pub mod ring;
 pub mod simd;
-pub mod transpose;

@@ -16,7 +16,7 @@ use std::rc::{Rc, Weak};
 use mpc_runtime::transport::Frame;
 use mpc_runtime::{Depth, Error, Executor, Header, Party, Phase, Result, Step, Transport};
 
-use crate::algebra::{clear, transpose};
+use crate::algebra::{bits, clear};
 use crate::blocks::tiles::{Tiling, in_tiles};
 use crate::blocks::wires::{Wires, clear_rows};
 use crate::blocks::{circuits, linear, shuffle};
@@ -113,7 +113,11 @@ impl Layout {
         let lanes = a.len();
         let plane = |(i, plane): (usize, &Plane)| match scheme.unit(i) {
             Unit::Bit => Plane::build(Unit::Bit, lanes * width, |out| {
-                transpose::to_rows(plane.words(), self.width / 64, lanes, width, out);
+                let words = plane.words();
+                match self.width {
+                    64 => bits::to_dense_rows(lanes, width, out, |i| words[i]),
+                    _ => bits::to_dense_rows(lanes, width, out, |i| wide(words, i)),
+                }
             }),
             unit => plane
                 .reinterpret(unit, lanes * self.width)
@@ -130,7 +134,7 @@ impl Layout {
             match scheme.unit(i) {
                 Unit::Bit => Plane::build(unit, lanes, |out| {
                     let from = |j: usize| j.min(top);
-                    transpose::from_rows(plane.words(), self.width / 64, lanes, from, out);
+                    bits::from_dense_rows(lanes, self.width, out, plane.words(), from);
                 }),
                 Unit::Words(_) => plane
                     .pick(lanes * self.width, |at| {
@@ -141,6 +145,11 @@ impl Layout {
         };
         remade(rows.bits(), lanes, plane)
     }
+}
+
+/// Number `i` of two words.
+fn wide(words: &[u64], i: usize) -> u128 {
+    u128::from(words[2 * i]) | u128::from(words[2 * i + 1]) << 64
 }
 
 /// A vector of `len` elements with every plane replaced.

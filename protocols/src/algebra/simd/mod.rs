@@ -78,6 +78,10 @@ macro_rules! kernel {
 }
 
 pub(crate) mod tile;
+mod transpose;
+
+pub(crate) use transpose::close_up;
+pub use transpose::{SQUARES, Strip, transpose, transpose_strip};
 
 kernel! {
     /// `z += x_0·y_0 + x_0·y_1 + x_1·y_0`: what one party of three computes of a product.
@@ -198,25 +202,16 @@ fn combine_body<R: Ring>(c: &mut [R], a: &[R], b: &[R], inner: usize) {
 }
 
 kernel! {
-    /// Transposes a square of 64 rows of 64 bits.
-    pub fn transpose = transpose_body(block: &mut [u64; 64])
+    /// `out[i]` gets the 64 bits of `from` from bit `64·i + shift` on; `0 < shift < 64`.
+    pub(crate) fn shift_words = shift_words_body(out: &mut [u64], from: &[u64], shift: u32)
 }
 
-/// Swaps the off-diagonal quarters of squares of side 64, 32, …, 2 (Hacker's Delight, 7-3).
 #[inline(always)]
-fn transpose_body(block: &mut [u64; 64]) {
-    let mut mask = 0x0000_0000_ffff_ffff_u64;
-    let mut side = 32;
-    while side > 0 {
-        for base in (0..64).step_by(2 * side) {
-            for i in base..base + side {
-                let swap = (block[i] >> side ^ block[i + side]) & mask;
-                block[i] ^= swap << side;
-                block[i + side] ^= swap;
-            }
-        }
-        side /= 2;
-        mask ^= mask << side;
+fn shift_words_body(out: &mut [u64], from: &[u64], shift: u32) {
+    let n = out.len();
+    let (low, high) = (&from[..n], &from[1..n + 1]);
+    for i in 0..n {
+        out[i] = low[i] >> shift | high[i] << (64 - shift);
     }
 }
 
@@ -266,17 +261,5 @@ mod tests {
         wide_equals_portable::<u64>();
         wide_equals_portable::<u128>();
         wide_equals_portable::<Bits>();
-    }
-
-    #[test]
-    fn transposition_moves_every_bit() {
-        let block: [u64; 64] = words(9, 64).try_into().expect("64 words");
-        let (mut wide, mut portable) = (block, block);
-        transpose(&mut wide);
-        transpose_body(&mut portable);
-        assert_eq!(wide, portable);
-        for (i, j) in (0..64).flat_map(|i| (0..64).map(move |j| (i, j))) {
-            assert_eq!(wide[i] >> j & 1, block[j] >> i & 1);
-        }
     }
 }
