@@ -19,7 +19,9 @@ pub fn stride(n: usize) -> usize {
 pub fn to_rows<W: Word>(n: usize, rows: usize, out: &mut [u64], number: impl Fn(usize) -> W) {
     assert_eq!(out.len(), rows * stride(n), "rows fit");
     spread(n, rows, number, |j, first, row, _| {
-        copy_words(row, &mut out[j * stride(n) + first / 64..]);
+        let at = j * stride(n) + first / 64;
+        simd::prefetch(out, at + 2 * SQUARES);
+        copy_words(row, &mut out[at..]);
     });
 }
 
@@ -88,6 +90,7 @@ fn gather<'a>(n: usize, k: usize, out: &mut [u64], row: impl Fn(usize) -> (&'a [
             let mut strip: Strip = [[0; SQUARES]; 64];
             for (j, line) in strip.iter_mut().enumerate().take(width) {
                 let (words, start) = row(low + j);
+                simd::prefetch(words, (start + first) / 64 + 2 * SQUARES);
                 if here == 64 * SQUARES && start.is_multiple_of(64) {
                     copy_words(&words[(start + first) / 64..][..SQUARES], line);
                 } else {

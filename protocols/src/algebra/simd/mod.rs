@@ -215,6 +215,17 @@ fn shift_words_body(out: &mut [u64], from: &[u64], shift: u32) {
     }
 }
 
+/// Asks for the line of the cache that holds `words[at]`, if there is one.
+#[inline(always)]
+pub(crate) fn prefetch(words: &[u64], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if at < words.len() {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint about memory of the slice, of a processor that has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(words.as_ptr().add(at).cast()) };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
