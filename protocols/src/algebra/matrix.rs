@@ -13,12 +13,10 @@ use zeroize::Zeroize;
 
 use super::ring::Ring;
 use super::simd;
-use super::simd::tile::{Portable, Tile};
+use super::simd::tile::{Portable, Side, Tile};
 
-/// Rows of a block.
-const BLOCK_ROWS: usize = 192;
 /// Rows, columns and inner indices below which a panel is not worth its packing.
-const FEW: [usize; 3] = [8, 8, 4];
+const FEW: [usize; 3] = [8, 8, 8];
 /// Products below which threads are not worth their waking.
 const PARALLEL: usize = 1 << 16;
 
@@ -125,6 +123,7 @@ fn tiled<R: Ring>(c: &mut [R], pairs: &[Pair<'_, R>], size: (usize, usize, usize
     blocks::<R, Portable, 4, 4>(&Portable, c, pairs, size);
 }
 
+/// Products of blocks: `c` is touched once for each [`Tile::INNER`] inner indices.
 fn blocks<R: Ring, T: Tile<R, M, N>, const M: usize, const N: usize>(
     kernel: &T,
     c: &mut [R],
@@ -132,47 +131,102 @@ fn blocks<R: Ring, T: Tile<R, M, N>, const M: usize, const N: usize>(
     (rows, inner, cols): (usize, usize, usize),
 ) {
     let each = (T::INNER / pairs.len()).clamp(1, inner);
-    let depth = each * pairs.len();
-    let mut left =
-        vec![T::Packed::zeroed(); rows.min(BLOCK_ROWS).div_ceil(M) * T::packed(M, depth)];
-    let mut right = vec![T::Packed::zeroed(); T::packed(N, depth)];
-    let (mut lines, mut columns) = (vec![[R::zeroed(); M]; depth], vec![[R::zeroed(); N]; depth]);
-    let mut tile = [[R::zeroed(); N]; M];
+    let high = rows.min(T::ROWS);
+    // With one block of rows, a right panel is used once and need not be kept.
+    let wide = if rows == high { N } else { cols.min(T::COLUMNS) };
+    let mut panels = Panels::<R, T, M, N>::new(kernel, each * pairs.len(), (high, wide));
     for first in (0..inner).step_by(each) {
         let each = each.min(inner - first);
-        let depth = each * pairs.len();
-        let strip = T::packed(M, depth);
-        for top in (0..rows).step_by(BLOCK_ROWS) {
-            let rows = (rows - top).min(BLOCK_ROWS);
-            for (row, out) in (0..rows).step_by(M).zip(left.chunks_exact_mut(strip)) {
-                for ((a, _), lines) in pairs.iter().zip(lines.chunks_exact_mut(each)) {
-                    let from = |i| &a[(top + row + i) * inner + first..][..each];
-                    lay_rows(lines, (rows - row).min(M), from);
+        panels.depth = each * pairs.len();
+        for col in (0..cols).step_by(wide) {
+            let width = wide.min(cols - col);
+            panels.pack_right(width, |lines, at, width| {
+                for (lines, (_, b)) in lines.chunks_exact_mut(each).zip(pairs) {
+                    lay_columns(lines, &b[first * cols + col + at..], width, cols);
                 }
-                kernel.pack(&lines[..depth], out);
+            });
+            for row in (0..rows).step_by(high) {
+                let height = high.min(rows - row);
+                if col == 0 || rows > high {
+                    panels.pack_left(height, |lines, at, height| {
+                        for (lines, (a, _)) in lines.chunks_exact_mut(each).zip(pairs) {
+                            let line = |i| &a[(row + at + i) * inner + first..][..each];
+                            lay_rows(lines, height, line);
+                        }
+                    });
+                }
+                panels.multiply(&mut c[row * cols + col..], (height, width), cols);
             }
-            for col in (0..cols).step_by(N) {
-                let width = (cols - col).min(N);
-                for ((_, b), columns) in pairs.iter().zip(columns.chunks_exact_mut(each)) {
-                    lay_columns(columns, &b[first * cols + col..], width, cols);
-                }
-                let right = &mut right[..T::packed(N, depth)];
-                kernel.pack(&columns[..depth], right);
-                for (row, left) in (0..rows).step_by(M).zip(left.chunks_exact(strip)) {
-                    kernel.product(left, right, &mut tile);
-                    let out = &mut c[(top + row) * cols..];
-                    for (out, sums) in out.chunks_mut(cols).zip(&tile) {
-                        let out = &mut out[col..col + width];
-                        out.iter_mut().zip(sums).for_each(|(c, &s)| *c = c.plus(s));
-                    }
+        }
+    }
+}
+
+/// Packed panels of a block. They hold shares, so they are wiped at the end.
+struct Panels<'a, R: Ring, T: Tile<R, M, N>, const M: usize, const N: usize> {
+    kernel: &'a T,
+    /// Inner indices.
+    depth: usize,
+    left: Vec<T::Packed>,
+    right: Vec<T::Packed>,
+    /// One panel before it is packed.
+    rows: Vec<[R; M]>,
+    columns: Vec<[R; N]>,
+}
+
+impl<'a, R: Ring, T: Tile<R, M, N>, const M: usize, const N: usize> Panels<'a, R, T, M, N> {
+    fn new(kernel: &'a T, depth: usize, (rows, cols): (usize, usize)) -> Self {
+        let packed = |lines: usize, width: usize| {
+            vec![T::Packed::zeroed(); lines.div_ceil(width) * T::packed(width, depth)]
+        };
+        let (left, right) = (packed(rows, M), packed(cols, N));
+        let (rows, columns) = (vec![[R::zeroed(); M]; depth], vec![[R::zeroed(); N]; depth]);
+        Panels { kernel, depth, left, right, rows, columns }
+    }
+
+    /// Packs `rows` rows; `lay(panel, first, height)` lays `height` of them side by side. What stands in
+    /// the lines behind them does not matter.
+    fn pack_left(&mut self, rows: usize, lay: impl Fn(&mut [[R; M]], usize, usize)) {
+        let panels = self.left.chunks_exact_mut(T::packed(M, self.depth));
+        for (row, out) in (0..rows).step_by(M).zip(panels) {
+            lay(&mut self.rows[..self.depth], row, M.min(rows - row));
+            self.kernel.pack(Side::Left, &self.rows[..self.depth], out);
+        }
+    }
+
+    /// [`Panels::pack_left`] for columns.
+    fn pack_right(&mut self, cols: usize, lay: impl Fn(&mut [[R; N]], usize, usize)) {
+        let panels = self.right.chunks_exact_mut(T::packed(N, self.depth));
+        for (col, out) in (0..cols).step_by(N).zip(panels) {
+            lay(&mut self.columns[..self.depth], col, N.min(cols - col));
+            self.kernel.pack(Side::Right, &self.columns[..self.depth], out);
+        }
+    }
+
+    /// `c += a·b` of the panels; rows of `c` are `stride` apart.
+    fn multiply(&self, c: &mut [R], (rows, cols): (usize, usize), stride: usize) {
+        let mut tile = [[R::zeroed(); N]; M];
+        let right = self.right.chunks_exact(T::packed(N, self.depth));
+        for (col, right) in (0..cols).step_by(N).zip(right) {
+            let width = N.min(cols - col);
+            let left = self.left.chunks_exact(T::packed(M, self.depth));
+            for (row, left) in (0..rows).step_by(M).zip(left) {
+                self.kernel.product(left, right, &mut tile);
+                for (i, sums) in tile.iter().enumerate().take(rows - row) {
+                    let c = &mut c[(row + i) * stride + col..][..width];
+                    c.iter_mut().zip(sums).for_each(|(c, &s)| *c = c.plus(s));
                 }
             }
         }
     }
-    wipe(lines.as_flattened_mut());
-    wipe(columns.as_flattened_mut());
-    wipe(&mut left);
-    wipe(&mut right);
+}
+
+impl<R: Ring, T: Tile<R, M, N>, const M: usize, const N: usize> Drop for Panels<'_, R, T, M, N> {
+    fn drop(&mut self) {
+        wipe(&mut self.left);
+        wipe(&mut self.right);
+        wipe(self.rows.as_flattened_mut());
+        wipe(self.columns.as_flattened_mut());
+    }
 }
 
 /// Lays rows side by side: `lines[p][i]` is number `p` of row `i`.
@@ -182,8 +236,15 @@ fn lay_rows<'a, R: Ring, const M: usize>(
     height: usize,
     row: impl Fn(usize) -> &'a [R],
 ) {
-    for i in 0..height {
-        lines.iter_mut().zip(row(i)).for_each(|(line, &x)| line[i] = x);
+    if height == M {
+        let rows: [&[R]; M] = std::array::from_fn(|i| &row(i)[..lines.len()]);
+        for (p, line) in lines.iter_mut().enumerate() {
+            *line = std::array::from_fn(|i| rows[i][p]);
+        }
+    } else {
+        for i in 0..height {
+            lines.iter_mut().zip(row(i)).for_each(|(line, &x)| line[i] = x);
+        }
     }
 }
 

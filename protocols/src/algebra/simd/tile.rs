@@ -17,18 +17,31 @@ use bytemuck::Pod;
 
 use crate::algebra::ring::Ring;
 
+/// Which matrix a panel is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The left one; lines are its rows.
+    Left,
+    /// The right one; lines are its columns.
+    Right,
+}
+
 /// A way to compute `M` rows and `N` columns of a product.
 pub(crate) trait Tile<R: Ring, const M: usize, const N: usize> {
     /// What packed panels are made of.
     type Packed: Pod;
     /// Inner indices of a block, such that a right panel stays in the first-level cache.
     const INNER: usize;
+    /// Rows of a block, such that its panels stay in the second-level cache.
+    const ROWS: usize;
+    /// Columns of a block.
+    const COLUMNS: usize;
 
     /// Length of a packed panel of `width` lines and `depth` inner indices.
     fn packed(width: usize, depth: usize) -> usize;
 
     /// Packs a panel into the length that [`Tile::packed`] tells.
-    fn pack<const W: usize>(&self, panel: &[[R; W]], out: &mut [Self::Packed]);
+    fn pack<const W: usize>(&self, side: Side, panel: &[[R; W]], out: &mut [Self::Packed]);
 
     /// `tile = Σ_p a_p·b_p`.
     fn product(&self, a: &[Self::Packed], b: &[Self::Packed], tile: &mut [[R; N]; M]);
@@ -77,12 +90,14 @@ pub(crate) struct Portable;
 impl<R: Ring, const M: usize, const N: usize> Tile<R, M, N> for Portable {
     type Packed = R;
     const INNER: usize = 1536 / N / R::WORDS;
+    const ROWS: usize = 192 / R::WORDS;
+    const COLUMNS: usize = 1024;
 
     fn packed(width: usize, depth: usize) -> usize {
         paired(width, depth)
     }
 
-    fn pack<const W: usize>(&self, panel: &[[R; W]], out: &mut [R]) {
+    fn pack<const W: usize>(&self, _: Side, panel: &[[R; W]], out: &mut [R]) {
         pair(panel, out);
     }
 
@@ -118,7 +133,7 @@ pub(crate) use wide::{Avx2, Avx512};
 mod wide {
     use std::arch::x86_64::*;
 
-    use super::{Tile, pair, paired, pairs};
+    use super::{Side, Tile, pair, paired, pairs};
     use crate::algebra::simd::{has_avx2, has_avx512};
 
     /// Two rows and two registers of four numbers, paired.
@@ -134,12 +149,14 @@ mod wide {
     impl Tile<u64, 2, 8> for Avx2 {
         type Packed = u64;
         const INNER: usize = 256;
+        const ROWS: usize = 192;
+        const COLUMNS: usize = 1024;
 
         fn packed(width: usize, depth: usize) -> usize {
             paired(width, depth)
         }
 
-        fn pack<const W: usize>(&self, panel: &[[u64; W]], out: &mut [u64]) {
+        fn pack<const W: usize>(&self, _: Side, panel: &[[u64; W]], out: &mut [u64]) {
             pair(panel, out);
         }
 
@@ -153,7 +170,7 @@ mod wide {
     /// s·t = s_0·t_0 + 2^32·(s_0·t_1 + s_1·t_0) modulo 2^64: one instruction for the first product,
     /// whole, and one for the low halves of the other two, which are added up apart.
     #[target_feature(enable = "avx2")]
-    fn avx2(a: &[u64], b: &[u64], tile: &mut [[u64; 8]; 2]) {
+    pub(crate) fn avx2(a: &[u64], b: &[u64], tile: &mut [[u64; 8]; 2]) {
         let ((a, xi), (b, eta)) = (pairs::<u64, 2>(a), pairs::<u64, 8>(b));
         let mut low = [[_mm256_setzero_si256(); 2]; 2];
         let mut high = [[_mm256_setzero_si256(); 2]; 2];
@@ -202,12 +219,14 @@ mod wide {
     impl Tile<u64, 8, 24> for Avx512 {
         type Packed = u64;
         const INNER: usize = 128;
+        const ROWS: usize = 384;
+        const COLUMNS: usize = 1024;
 
         fn packed(width: usize, depth: usize) -> usize {
             width * depth
         }
 
-        fn pack<const W: usize>(&self, panel: &[[u64; W]], out: &mut [u64]) {
+        fn pack<const W: usize>(&self, _: Side, panel: &[[u64; W]], out: &mut [u64]) {
             out.copy_from_slice(panel.as_flattened());
         }
 
