@@ -116,8 +116,8 @@ impl<F: Field> Sharing<F> {
                 continue;
             }
             let payload = op.recv(peer, SEEDS, common.len() * SEED_BYTES).await?;
-            let seeds = Zeroizing::new(payload);
-            let seeds = seeds.chunks_exact(SEED_BYTES);
+            // A payload is wiped when dropped.
+            let seeds = payload.chunks_exact(SEED_BYTES);
             keys.extend(common.iter().zip(seeds).map(|(&set, seed)| (set, key(seed, set))));
         }
         op.round();
