@@ -496,15 +496,8 @@ impl<W: Word> Protocol for Rep3<W> {
     ) -> Fut<'a> {
         Box::pin(async move {
             let op = step.op(a.depth.max(b.depth));
-            let ([x0, x1], [y0, y1]) = (both::<W>(a), both::<W>(b));
-            let fill = |out: &mut [W]| {
-                // x_0·(y_0 + y_1) + x_1·y_0
-                let sum = plane(Unit::Words(W::WORDS), y0.len(), |sum: &mut [W]| {
-                    sum.iter_mut().zip(y0.iter().zip(y1)).for_each(|(s, (&y, &z))| *s = y.plus(z));
-                });
-                matrix::multiply_add(self.trio.pool(), out, x0, elements(&sum), size);
-                matrix::multiply_add(self.trio.pool(), out, x1, y0, size);
-            };
+            let (x, y) = (both::<W>(a), both::<W>(b));
+            let fill = |out: &mut [W]| matrix::cross(self.trio.pool(), out, x, y, size);
             self.trio.sum_of(&op, MATMUL, Form::numbers::<W>(size.0 * size.2), fill).await
         })
     }

@@ -25,7 +25,7 @@ const STRANGER_BYTES: usize = 16 << 10;
 const INCOMING_BYTES: usize = CHUNK_BYTES;
 
 /// Empty chunks of outgoing ciphertext kept for later.
-const SPARE_CHUNKS: usize = 8;
+const SPARE_CHUNKS: usize = 32;
 
 /// What is wrong with a connection.
 #[derive(Debug)]

@@ -84,35 +84,65 @@ pub(crate) use transpose::close_up;
 pub use transpose::{SQUARES, Strip, transpose, transpose_strip};
 
 kernel! {
-    /// `z += x_0·y_0 + x_0·y_1 + x_1·y_0`: what one party of three computes of a product.
-    pub fn cross = cross_body <R>(z: &mut [R], x: [&[R]; 2], y: [&[R]; 2])
+    /// `z += x_0·y_0 + x_0·y_1 + x_1·y_0 - m`: what one party of three computes of a product.
+    pub fn cross = cross_body <R>(z: &mut [R], m: &[R], x: [&[R]; 2], y: [&[R]; 2])
 }
 
 #[inline(always)]
-fn cross_body<R: Ring>(z: &mut [R], x: [&[R]; 2], y: [&[R]; 2]) {
+fn cross_body<R: Ring>(z: &mut [R], m: &[R], x: [&[R]; 2], y: [&[R]; 2]) {
     let n = z.len();
+    let m = &m[..n];
     let (x0, x1, y0, y1) = (&x[0][..n], &x[1][..n], &y[0][..n], &y[1][..n]);
     for i in 0..n {
-        z[i] = z[i].plus(x0[i].times(y0[i].plus(y1[i]))).plus(x1[i].times(y0[i]));
+        z[i] = z[i].minus(m[i]).plus(x0[i].times(y0[i].plus(y1[i]))).plus(x1[i].times(y0[i]));
     }
 }
 
 kernel! {
-    /// `z += b_0 + s_0 + u_0·f_0 + u_0·f_1 + u_1·f_0` with `f = a - b - 2s`: the last product of a choice.
-    pub fn choose = choose_body <R>(z: &mut [R], u: [&[R]; 2], a: [&[R]; 2], b: [&[R]; 2], s: [&[R]; 2])
+    /// `z += b_0 + s_0 + u_0·f_0 + u_0·f_1 + u_1·f_0 - m` with `f = a - b - 2s`: the last product of a
+    /// choice.
+    pub fn choose = choose_body <R>(z: &mut [R], m: &[R], u: [&[R]; 2], a: [&[R]; 2], b: [&[R]; 2], s: [&[R]; 2])
 }
 
 #[inline(always)]
-fn choose_body<R: Ring>(z: &mut [R], u: [&[R]; 2], a: [&[R]; 2], b: [&[R]; 2], s: [&[R]; 2]) {
+fn choose_body<R: Ring>(
+    z: &mut [R],
+    m: &[R],
+    u: [&[R]; 2],
+    a: [&[R]; 2],
+    b: [&[R]; 2],
+    s: [&[R]; 2],
+) {
     let n = z.len();
+    let m = &m[..n];
     let (u0, u1, a0, a1) = (&u[0][..n], &u[1][..n], &a[0][..n], &a[1][..n]);
     let (b0, b1, s0, s1) = (&b[0][..n], &b[1][..n], &s[0][..n], &s[1][..n]);
     for i in 0..n {
         let f0 = a0[i].minus(b0[i]).minus(s0[i].plus(s0[i]));
         let f1 = a1[i].minus(b1[i]).minus(s1[i].plus(s1[i]));
         let product = u0[i].times(f0.plus(f1)).plus(u1[i].times(f0));
-        z[i] = z[i].plus(b0[i]).plus(s0[i]).plus(product);
+        z[i] = z[i].minus(m[i]).plus(b0[i]).plus(s0[i]).plus(product);
     }
+}
+
+kernel! {
+    /// `z += x`.
+    pub fn add = add_body <R>(z: &mut [R], x: &[R])
+}
+
+#[inline(always)]
+fn add_body<R: Ring>(z: &mut [R], x: &[R]) {
+    z.iter_mut().zip(x).for_each(|(z, &x)| *z = z.plus(x));
+}
+
+kernel! {
+    /// `z -= x`.
+    pub fn subtract = subtract_body <R>(z: &mut [R], x: &[R])
+}
+
+#[inline(always)]
+fn subtract_body<R: Ring>(z: &mut [R], x: &[R]) {
+    z.iter_mut().zip(x).for_each(|(z, &x)| *z = z.minus(x));
 }
 
 kernel! {
@@ -257,8 +287,10 @@ mod tests {
                 assert_eq!(bytemuck::cast_slice::<R, u64>(&a), bytemuck::cast_slice::<R, u64>(&b));
             };
             let (x, y) = ([ring[0], ring[1]], [ring[2], ring[3]]);
-            both(&|z| cross(z, x, y), &|z| cross_body(z, x, y));
-            both(&|z| choose(z, x, y, x, y), &|z| choose_body(z, x, y, x, y));
+            both(&|z| cross(z, x[1], x, y), &|z| cross_body(z, x[1], x, y));
+            both(&|z| choose(z, y[1], x, y, x, y), &|z| choose_body(z, y[1], x, y, x, y));
+            both(&|z| add(z, x[0]), &|z| add_body(z, x[0]));
+            both(&|z| subtract(z, x[0]), &|z| subtract_body(z, x[0]));
             both(&|z| multiply_add(z, x[0], y[0]), &|z| multiply_add_body(z, x[0], y[0]));
             if n > 0 {
                 both(&|z| scale_add(z, x[0], y[0][0]), &|z| scale_add_body(z, x[0], y[0][0]));

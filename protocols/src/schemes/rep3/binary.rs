@@ -180,19 +180,20 @@ impl Trio {
             .map(|gate| (gate.x.slices(), gate.y.slices(), gate.plus.as_ref().map(Row::slices)))
             .collect();
         let stride = stride(n);
-        let z = self.summand(&op, form, |first, mut z: &mut [Bits]| {
+        let z = self.summand(&op, form, |first, mut z: &mut [Bits], mut mask: &[Bits]| {
             let mut at = first;
             while !z.is_empty() {
                 let (x, y, plus) = &operands[at / stride];
                 let from = at % stride;
                 let (part, rest) = z.split_at_mut((stride - from).min(z.len()));
+                let (part_mask, rest_mask) = mask.split_at(part.len());
                 let range = from..from + part.len();
-                simd::cross(part, cut_rows(*x, &range), cut_rows(*y, &range));
+                simd::cross(part, part_mask, cut_rows(*x, &range), cut_rows(*y, &range));
                 if let Some(plus) = plus {
-                    super::add(part, cut_rows(*plus, &range)[0]);
+                    simd::add(part, cut_rows(*plus, &range)[0]);
                 }
                 at += part.len();
-                z = rest;
+                (z, mask) = (rest, rest_mask);
             }
         });
         let shares = self.reshare(&op, GATES, form, z).await?;

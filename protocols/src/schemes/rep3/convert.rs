@@ -249,10 +249,10 @@ impl Trio {
         let u = Shares::new(input.complete(self, &op, SELECT_BIT).await?, op.depth());
         let s = self.accept::<W>(&op, SELECT_KNOWN, form, Q, offer).await?;
         let (u, s) = (both::<W>(&u), both::<W>(&s));
-        let z = self.summand(&op, form, |first, z: &mut [W]| {
+        let z = self.summand(&op, form, |first, z: &mut [W], mask| {
             let range = first..first + z.len();
             let [u, a, b, s] = [u, a, b, s].map(|x| x.map(|component| &component[range.clone()]));
-            simd::choose(z, u, a, b, s);
+            simd::choose(z, mask, u, a, b, s);
         });
         self.reshare(&op, SELECT_PRODUCT, form, z).await
     }

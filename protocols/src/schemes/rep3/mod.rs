@@ -218,25 +218,24 @@ impl Trio {
         }
     }
 
-    /// This party's summand of zero, to each tile of which `add(first, tile)` adds something.
-    ///
-    /// It is F(K_i) - F(K_{i+1}): over the three parties every key comes once with either sign.
+    /// This party's summand of zero and something: F(K_i) - F(K_{i+1}), where over the three parties
+    /// every key comes once with either sign. `add(first, tile, mask)` gets each tile of F(K_i), adds
+    /// something to it and subtracts the mask, F(K_{i+1}).
     fn summand<R: Ring>(
         &self,
         op: &Op<'_>,
         form: Form,
-        add: impl Fn(usize, &mut [R]) + Sync,
+        add: impl Fn(usize, &mut [R], &[R]) + Sync,
     ) -> Plane {
         let [plus, minus] = [0, 1].map(|i| op.stream(&self.keys[i], purpose::ZERO));
         form.plane(|out: &mut [R]| {
             self.tiles(out, |first, z| {
                 let at = (first * R::WORDS) as u64;
-                let mut other = Tile::default();
-                let other = &mut other.0[..z.len() * R::WORDS];
+                let mut mask = Tile::default();
+                let mask = &mut mask.0[..z.len() * R::WORDS];
                 plus.fill(at, bytemuck::cast_slice_mut(z));
-                minus.fill(at, other);
-                subtract(z, other);
-                add(first, z);
+                minus.fill(at, mask);
+                add(first, z, bytemuck::cast_slice(mask));
             });
         })
     }
@@ -259,15 +258,16 @@ impl Trio {
     ) -> Result<Shares> {
         let (x, y) = (both::<R>(x), both::<R>(y));
         let plus = plus.map(|p| elements::<R>(p.plane(0)));
-        let z = self.summand(op, form, |first, z: &mut [R]| {
+        let z = self.summand(op, form, |first, z: &mut [R], mask| {
             let range = first..first + z.len();
             simd::cross(
                 z,
+                mask,
                 [&x[0][range.clone()], &x[1][range.clone()]],
                 [&y[0][range.clone()], &y[1][range.clone()]],
             );
             if let Some(plus) = plus {
-                add(z, &plus[range]);
+                simd::add(z, &plus[range]);
             }
         });
         self.reshare(op, label, form, z).await
@@ -289,9 +289,9 @@ impl Trio {
                 let mut mask = Tile::default();
                 let mask = &mut mask.0[..z.len() * R::WORDS];
                 plus.fill(at, mask);
-                add(z, bytemuck::cast_slice(mask));
+                simd::add(z, bytemuck::cast_slice(mask));
                 minus.fill(at, mask);
-                subtract(z, mask);
+                simd::subtract(z, bytemuck::cast_slice(mask));
             });
         });
         self.reshare(op, label, form, z).await
@@ -319,7 +319,7 @@ impl Trio {
         };
         let offered = form.plane(|out: &mut [R]| {
             out.copy_from_slice(elements(&mine));
-            subtract(out, masks[0].words());
+            simd::subtract(out, elements(&masks[0]));
         });
         let peer = (p + 3 - role) % 3;
         op.send(peer, label, &form.pack(offered.words()))?;
@@ -340,7 +340,7 @@ impl Trio {
             let role = self.role(p);
             let mut rest =
                 form.unpack(op.recv((p + 3 - role) % 3, label, form.wire.bytes()).await?);
-            rest.change(|out| add::<R>(bytemuck::cast_slice_mut(out), elements(&offered)));
+            rest.change(|out| simd::add::<R>(bytemuck::cast_slice_mut(out), elements(&offered)));
             masks.insert(if role == 1 { 1 } else { 0 }, rest);
         }
         Ok(Shares::new(masks, op.round()))
@@ -363,7 +363,7 @@ impl Trio {
                 let mask = mask(0);
                 let rest = form.plane(|out: &mut [R]| {
                     x(out);
-                    subtract(out, mask.words());
+                    simd::subtract(out, elements(&mask));
                 });
                 Input { form, p, planes: [Some(mask), Some(rest)] }
             }
@@ -470,14 +470,4 @@ impl Input {
     pub(crate) fn mask(&self, trio: &Trio) -> Option<&Plane> {
         self.planes[trio.plane_of(self.p)?].as_ref()
     }
-}
-
-/// `z += x`.
-pub(crate) fn add<R: Ring>(z: &mut [R], x: &[R]) {
-    z.iter_mut().zip(x).for_each(|(z, &x)| *z = z.plus(x));
-}
-
-/// `z -= x`, `x` in words.
-fn subtract<R: Ring>(z: &mut [R], x: &[u64]) {
-    z.iter_mut().zip(bytemuck::cast_slice::<u64, R>(x)).for_each(|(z, &x)| *z = z.minus(x));
 }

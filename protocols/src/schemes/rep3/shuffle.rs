@@ -4,6 +4,7 @@ use mpc_runtime::{Label, Op, Party, Result, Step};
 
 use super::{Form, Trio, purpose};
 use crate::algebra::ring::Ring;
+use crate::algebra::simd;
 use crate::value::Shares;
 
 const SHUFFLE: Label = Label("rep3.shuffle");
@@ -46,7 +47,7 @@ impl Trio {
             let second = a.plane(1).pick_rows(&order, width);
             form.plane(|out: &mut [R]| {
                 out.copy_from_slice(super::elements(&first));
-                super::add(out, super::elements(&second));
+                simd::add(out, super::elements(&second));
             })
         });
         let offer = self.offer::<R>(op, SHUFFLE, form, p, mine)?;
