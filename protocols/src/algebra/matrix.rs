@@ -17,6 +17,9 @@ use super::simd::tile::{Portable, Side, Tile};
 
 /// Rows, columns and inner indices below which a panel is not worth its packing.
 const FEW: [usize; 3] = [8, 8, 8];
+/// Products of 128 bits below which floats are not worth their packing.
+#[cfg(target_arch = "x86_64")]
+const LIMBS: usize = 1 << 19;
 /// Products below which threads are not worth their waking.
 const PARALLEL: usize = 1 << 16;
 
@@ -119,6 +122,15 @@ fn tiled<R: Ring>(c: &mut [R], pairs: &[Pair<'_, R>], size: (usize, usize, usize
         if let Some(tile) = Avx2::new() {
             return blocks(&tile, bytemuck::cast_slice_mut(c), &pairs, size);
         }
+    }
+    #[cfg(target_arch = "x86_64")]
+    if TypeId::of::<R>() == TypeId::of::<u128>()
+        && size.0 * size.1 * size.2 >= LIMBS
+        && let Some(tile) = simd::limbs::Limbs::new()
+    {
+        let wide = pairs.iter().map(|&(a, b)| (bytemuck::cast_slice(a), bytemuck::cast_slice(b)));
+        let pairs: Vec<Pair<'_, u128>> = wide.collect();
+        return blocks(&tile, bytemuck::cast_slice_mut(c), &pairs, size);
     }
     blocks::<R, Portable, 4, 4>(&Portable, c, pairs, size);
 }
@@ -323,6 +335,35 @@ mod tests {
                 blocks::<u64, Portable, 4, 4>(&Portable, &mut c, &[(&a, &b)], (m, k, n));
                 assert_eq!(c, plainly(&a, &b, (m, k, n)), "the portable tile");
             }
+        }
+    }
+
+    #[test]
+    fn sums_of_products_are_those_of_the_products() {
+        for size in [(3, 40, 20), (20, 40, 3), (20, 70, 20), (16, 300, 40)] {
+            let (m, k, n) = size;
+            let [x0, x1] = [1, 2].map(|seed| matrix(m, k, seed));
+            let [y0, y1] = [3, 4].map(|seed| matrix(k, n, seed));
+            let mut c = vec![7_u64; m * n];
+            cross(None, &mut c, [&x0, &x1], [&y0, &y1], size);
+            let parts = [(&x0, &y0), (&x0, &y1), (&x1, &y0)].map(|(x, y)| plainly(x, y, size));
+            for (i, c) in c.into_iter().enumerate() {
+                let sum = parts.iter().fold(7_u64, |sum, part| sum.wrapping_add(part[i]));
+                assert_eq!(c, sum, "{size:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn products_of_128_bits_are_exact_for_the_largest_digits() {
+        let size = (12, 6000, 10);
+        let (m, k, n) = size;
+        let digits = 1_u128 << 21 | 1 << 43 | 1 << 63;
+        for (x, y) in [(!0, !0), (digits, digits), (digits, !digits), (digits - 1, !0 << 64)] {
+            let mut c = vec![0_u128; m * n];
+            multiply_add(None, &mut c, &vec![x; m * k], &vec![y; k * n], size);
+            let sum = x.wrapping_mul(y).wrapping_mul(k as u128);
+            assert!(c.iter().all(|&c| c == sum), "{x:x} {y:x}");
         }
     }
 }

@@ -77,6 +77,8 @@ macro_rules! kernel {
     };
 }
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod limbs;
 pub(crate) mod tile;
 mod transpose;
 
@@ -188,6 +190,26 @@ fn dot_body<R: Ring>(sum: &mut R, x: &[R], y: &[R]) {
 }
 
 kernel! {
+    /// `sums_i += Σ_j x_0·y_0 + x_0·y_1 + x_1·y_0` over row `i` of vectors in rows of `inner`: what one
+    /// party of three computes of inner products.
+    pub fn cross_dots = cross_dots_body <R>(sums: &mut [R], x: [&[R]; 2], y: [&[R]; 2], inner: usize)
+}
+
+#[inline(always)]
+fn cross_dots_body<R: Ring>(sums: &mut [R], x: [&[R]; 2], y: [&[R]; 2], inner: usize) {
+    for (row, sum) in sums.iter_mut().enumerate() {
+        let range = row * inner..row * inner + inner;
+        let (x0, x1) = (&x[0][range.clone()], &x[1][range.clone()]);
+        let (y0, y1) = (&y[0][range.clone()], &y[1][range]);
+        let mut total = R::zeroed();
+        for j in 0..inner {
+            total = total.plus(x0[j].times(y0[j].plus(y1[j]))).plus(x1[j].times(y0[j]));
+        }
+        *sum = sum.plus(total);
+    }
+}
+
+kernel! {
     /// `c += a·b` for few columns: `a` row by row, `columns` those of `b`, both of length `inner`.
     pub fn dots = dots_body <R>(c: &mut [R], a: &[R], columns: &[R], inner: usize)
 }
@@ -271,7 +293,7 @@ mod tests {
     }
 
     fn wide_equals_portable<R: Ring>() {
-        for n in [0, 1, 7, 8, 9, 63, 100] {
+        for n in [0, 1, 7, 8, 9, 30, 63, 100] {
             let vector = |s: u64| {
                 let mut vector = vec![R::zeroed(); n];
                 let words = words(s + 1, n * R::WORDS);
@@ -292,6 +314,22 @@ mod tests {
             both(&|z| add(z, x[0]), &|z| add_body(z, x[0]));
             both(&|z| subtract(z, x[0]), &|z| subtract_body(z, x[0]));
             both(&|z| multiply_add(z, x[0], y[0]), &|z| multiply_add_body(z, x[0], y[0]));
+            if n % 3 == 0 {
+                let inner = n / 3;
+                both(&|z| cross_dots(&mut z[..3.min(n)], x, y, inner), &|z| {
+                    cross_dots_body(&mut z[..3.min(n)], x, y, inner);
+                });
+            }
+            for inner in [1, 3, 4, 10].into_iter().filter(|inner| n >= 3 * inner) {
+                // Two rows and three columns, and the other way round.
+                let (few, more) = (&x[0][..2 * inner], &y[0][..3 * inner]);
+                both(&|z| dots(&mut z[..6], few, more, inner), &|z| {
+                    dots_body(&mut z[..6], few, more, inner);
+                });
+                both(&|z| combine(&mut z[..6], few, more, inner), &|z| {
+                    combine_body(&mut z[..6], few, more, inner);
+                });
+            }
             if n > 0 {
                 both(&|z| scale_add(z, x[0], y[0][0]), &|z| scale_add_body(z, x[0], y[0][0]));
                 both(&|z| dot(&mut z[0], x[0], y[0]), &|z| dot_body(&mut z[0], x[0], y[0]));

@@ -48,7 +48,7 @@ pub(crate) trait Tile<R: Ring, const M: usize, const N: usize> {
 }
 
 /// Length of a paired panel.
-fn paired(width: usize, depth: usize) -> usize {
+pub(super) fn paired(width: usize, depth: usize) -> usize {
     (depth.next_multiple_of(2) + 1) * width
 }
 
