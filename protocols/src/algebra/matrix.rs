@@ -4,6 +4,7 @@
 //! left and right exchanged: a block of `a` stays in the second-level cache, a panel of `b` in the
 //! first. Panels and tiles are those of [`simd::tile`].
 
+#[cfg(target_arch = "x86_64")]
 use std::any::TypeId;
 
 use bytemuck::Zeroable;

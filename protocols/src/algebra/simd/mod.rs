@@ -276,6 +276,8 @@ pub(crate) fn prefetch(words: &[u64], at: usize) {
         // SAFETY: a hint about memory of the slice, of a processor that has it.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(words.as_ptr().add(at).cast()) };
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (words, at);
 }
 
 #[cfg(test)]

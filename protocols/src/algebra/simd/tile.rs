@@ -32,9 +32,9 @@ pub(crate) trait Tile<R: Ring, const M: usize, const N: usize> {
     type Packed: Pod;
     /// Inner indices of a block, such that a right panel stays in the first-level cache.
     const INNER: usize;
-    /// Rows of a block, such that its panels stay in the second-level cache.
+    /// Rows of a block, whole tiles, such that its panels stay in the second-level cache.
     const ROWS: usize;
-    /// Columns of a block.
+    /// Columns of a block, whole tiles.
     const COLUMNS: usize;
 
     /// Length of a packed panel of `width` lines and `depth` inner indices.
@@ -91,7 +91,7 @@ impl<R: Ring, const M: usize, const N: usize> Tile<R, M, N> for Portable {
     type Packed = R;
     const INNER: usize = 1536 / N / R::WORDS;
     const ROWS: usize = 192 / R::WORDS;
-    const COLUMNS: usize = 1024;
+    const COLUMNS: usize = 512;
 
     fn packed(width: usize, depth: usize) -> usize {
         paired(width, depth)
@@ -149,8 +149,8 @@ mod wide {
     impl Tile<u64, 2, 8> for Avx2 {
         type Packed = u64;
         const INNER: usize = 256;
-        const ROWS: usize = 192;
-        const COLUMNS: usize = 1024;
+        const ROWS: usize = 96;
+        const COLUMNS: usize = 512;
 
         fn packed(width: usize, depth: usize) -> usize {
             paired(width, depth)
@@ -220,7 +220,7 @@ mod wide {
         type Packed = u64;
         const INNER: usize = 128;
         const ROWS: usize = 384;
-        const COLUMNS: usize = 1024;
+        const COLUMNS: usize = 768;
 
         fn packed(width: usize, depth: usize) -> usize {
             width * depth
