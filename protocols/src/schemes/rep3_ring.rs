@@ -473,15 +473,8 @@ impl<W: Word> Protocol for Rep3<W> {
     ) -> Fut<'a> {
         Box::pin(async move {
             let op = step.op(a.depth.max(b.depth));
-            let ([x0, x1], [y0, y1]) = (both::<W>(a), both::<W>(b));
-            let fill = |out: &mut [W]| {
-                for (i, sum) in out.iter_mut().enumerate() {
-                    let row = i * inner..(i + 1) * inner;
-                    simd::dot(sum, &x0[row.clone()], &y0[row.clone()]);
-                    simd::dot(sum, &x0[row.clone()], &y1[row.clone()]);
-                    simd::dot(sum, &x1[row.clone()], &y0[row]);
-                }
-            };
+            let (x, y) = (both::<W>(a), both::<W>(b));
+            let fill = |out: &mut [W]| simd::cross_dots(out, x, y, inner);
             self.trio.sum_of(&op, DOT, Form::numbers::<W>(a.len() / inner), fill).await
         })
     }
