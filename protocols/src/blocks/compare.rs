@@ -1,5 +1,7 @@
 //! Comparisons.
 
+use std::pin::Pin;
+
 use mpc_runtime::{Result, Step, join_all};
 
 use super::carry;
@@ -118,7 +120,8 @@ pub async fn eq(
 }
 
 /// Bit `j` of row `i` says whether `a[i] = j`, for `j < n`; `bits` bounds `a`. Unit vectors of the two
-/// halves of the index multiply to that of the whole: `1 + ceil(log2(log2(n)))` rounds after the bits.
+/// halves of the index multiply to that of the whole: `ceil(log2(log2(n)))` rounds after the bits; beside
+/// them it is found out whether the other bits are 0, and one round more joins the two.
 ///
 /// # Errors
 /// Those of the protocol.
@@ -134,24 +137,43 @@ pub async fn one_hot(
     let rows = Wires::from_elements(&elements, bits as usize);
     let index = rows.range(0, needed.min(rows.width() - 1));
     let excess = rows.range(index.width(), rows.width());
-    // A pair (¬b, b) for each bit of the index; one row that says whether the rest, which has the sign,
-    // is 0.
-    let inverse = Wires::not(p, step, &index).await?;
-    let mut vectors: Vec<Wires> = (0..index.width())
-        .map(|j| Wires::stack(&[inverse.range(j, j + 1), index.range(j, j + 1)]))
-        .collect();
-    let inverse = Wires::not(p, step, &excess).await?;
-    vectors.push(Wires::row_of(carry::all(p, step, &inverse).await?));
-    while vectors.len() > 1 {
-        vectors = pairwise(p, step, &vectors).await?;
-    }
-    let vector = vectors.remove(0);
-    let missing = n.saturating_sub(vector.width());
-    let mut parts = vec![vector.range(0, n.min(vector.width()))];
-    for _ in 0..missing {
+    let forks = step.forks(2);
+    let both = join_all(vec![
+        Box::pin(unit_vectors(p, &forks[0], &index)) as Pending<'_>,
+        Box::pin(none(p, &forks[1], &excess)),
+    ])
+    .await?;
+    let [vector, none] = [&both[0], &both[1]];
+    let kept = n.min(1 << index.width());
+    let vector = match index.width() {
+        0 => none.range(0, kept),
+        _ => Wires::and(p, step, &vector.range(0, kept), &none.pick(&vec![0; kept])).await?,
+    };
+    let mut parts = vec![vector];
+    for _ in kept..n {
         parts.push(Wires::zeros(p, step, a.len()).await?);
     }
     Ok(Wires::stack(&parts).to_elements())
+}
+
+type Pending<'a> = Pin<Box<dyn Future<Output = Result<Wires>> + 'a>>;
+
+/// One row: whether all rows are 0.
+async fn none(p: &dyn Protocol, step: &Step, rows: &Wires) -> Result<Wires> {
+    let inverse = Wires::not(p, step, rows).await?;
+    Ok(Wires::row_of(carry::all(p, step, &inverse).await?))
+}
+
+/// Row `j` says whether the index is `j`: the pairs (¬b, b) of its bits multiplied together.
+async fn unit_vectors(p: &dyn Protocol, step: &Step, index: &Wires) -> Result<Wires> {
+    let inverse = Wires::not(p, step, index).await?;
+    let mut vectors: Vec<Wires> = (0..index.width())
+        .map(|j| Wires::stack(&[inverse.range(j, j + 1), index.range(j, j + 1)]))
+        .collect();
+    while vectors.len() > 1 {
+        vectors = pairwise(p, step, &vectors).await?;
+    }
+    Ok(vectors.pop().unwrap_or(inverse))
 }
 
 /// Products of neighbouring unit vectors, the second one's index the higher part.
