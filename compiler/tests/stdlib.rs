@@ -1,4 +1,5 @@
-//! Functions of the standard library against `f64`: a grid of their domain, with the error their documentation states.
+//! Functions of the standard library on whole tensors against `f64` and sorting by the host, as the graph means them. (Elementary functions
+//! are compared in `tests/tests/library.rs`.)
 
 use std::collections::BTreeMap;
 
@@ -25,103 +26,6 @@ const ULP: f64 = 65536.0;
 
 fn real(x: i128) -> f64 {
     x as f64 / ULP
-}
-
-/// Geometric grid from `low` to `high` ulp with all powers of two and their neighbours, and as many points in even steps.
-fn grid(low: i128, high: i128) -> Vec<i128> {
-    let mut out = vec![low, high];
-    let (a, b) = ((low.max(1) as f64).ln(), (high as f64).ln());
-    out.extend((0..1500).map(|i| (a + (b - a) * f64::from(i) / 1500.0).exp() as i128));
-    out.extend((0..1500).map(|i| low + (high - low) * i / 1500));
-    out.extend((0..40).flat_map(|i| [(1 << i) - 1, 1 << i, (1 << i) + 1]));
-    out.retain(|x| (low..=high).contains(x));
-    out
-}
-
-fn both_signs(xs: Vec<i128>) -> Vec<i128> {
-    let negative: Vec<i128> = xs.iter().map(|x| -x).collect();
-    [xs, negative].concat()
-}
-
-/// Checks |found − f(x)| ≤ ulps + relative·|f(x)|, all in ulp, and gives the greatest error at values up to 1024 in ulp.
-fn check(name: &str, xs: &[i128], ulps: f64, relative: f64, f: impl Fn(f64) -> f64) {
-    let n = xs.len();
-    let program = format!(
-        "use stdlib::math::{{{name}}};\nrole a;\ninput x: secret fix[{n}] from a;\noutput {name}(x) to all as \"y\";\n"
-    );
-    let found = run(&program, &[("x", xs.to_vec())]);
-    let (mut worst, mut worst_relative) = (0.0f64, 0.0f64);
-    for (x, y) in xs.iter().zip(&found["y"]) {
-        let want = f(real(*x)) * ULP;
-        let error = (*y as f64 - want).abs();
-        if want.abs() < 1024.0 * ULP {
-            worst = worst.max(error);
-        } else {
-            worst_relative = worst_relative.max(error / want.abs());
-        }
-        let bound = ulps + relative * want.abs();
-        assert!(error <= bound, "{name}({}) = {}, expected {}", real(*x), real(*y), want / ULP);
-    }
-    println!(
-        "{name}: {n} points, {worst:.3} ulp; 2^{:.2} of greater values",
-        worst_relative.log2()
-    );
-}
-
-const TOP: i128 = (1 << 39) - 1;
-
-#[test]
-fn reciprocals_are_accurate() {
-    check("reciprocal", &both_signs(grid(1, TOP)), 1.0, 2f64.powi(-22), |x| 1.0 / x);
-}
-
-#[test]
-fn roots_are_accurate() {
-    check("sqrt", &grid(0, TOP), 1.0, 2f64.powi(-22), f64::sqrt);
-    check("rsqrt", &grid(1, TOP), 1.0, 2f64.powi(-22), |x| 1.0 / x.sqrt());
-}
-
-#[test]
-fn exponentials_and_logarithms_are_accurate() {
-    check("exp", &both_signs(grid(0, 1_040_000)), 1.0, 2f64.powi(-22), f64::exp);
-    check("exp", &[-TOP, -2_000_000, -800_000], 1.0, 0.0, f64::exp);
-    check("log", &grid(1, TOP), 1.0, 0.0, f64::ln);
-}
-
-#[test]
-fn sigmoids_are_accurate() {
-    let xs = [both_signs(grid(0, TOP)), both_signs(grid(0, 20 << 16))].concat();
-    check("sigmoid", &xs, 1.5, 0.0, |x| 1.0 / (1.0 + (-x).exp()));
-}
-
-#[test]
-fn quotients_are_accurate() {
-    let mut xs = vec![];
-    let mut ys = vec![];
-    for (i, a) in both_signs(grid(1, TOP)).into_iter().enumerate() {
-        for b in [1, 3, 5000, 65535, 65536, 12_345_678, 1 << 38, TOP] {
-            let b = if i % 3 == 0 { -b } else { b };
-            if (a << 16) / b < TOP && (a << 16) / b > -TOP {
-                xs.push(a);
-                ys.push(b);
-            }
-        }
-    }
-    let n = xs.len();
-    let program = format!(
-        "role a;\ninput x: secret fix[{n}] from a;\ninput y: secret fix[{n}] from a;\noutput x / y to all as \"q\";\n"
-    );
-    let found = run(&program, &[("x", xs.clone()), ("y", ys.clone())]);
-    let mut worst = 0.0f64;
-    for ((x, y), q) in xs.iter().zip(&ys).zip(&found["q"]) {
-        let want = *x as f64 / *y as f64 * ULP;
-        let error = (*q as f64 - want).abs();
-        if want.abs() < 32.0 * ULP {
-            worst = worst.max(error);
-        }
-        assert!(error <= 1.5 + want.abs() * 2f64.powi(-22), "{x} / {y}: {q}, expected {want}");
-    }
-    println!("divide: {n} points, {worst:.3} ulp up to 32");
 }
 
 #[test]

@@ -6,11 +6,13 @@
 //! | [`seed`] | the one source of randomness of tests, printed so that a failure can be had again |
 //! | [`session`] | all parties of a run in one process, and what must hold of every run |
 //! | [`faults`] | what must hold when the network or a party fails |
+//! | [`library`] | the standard library as documented: examples, rounds |
 //! | [`generate`] | valid bytecode programs from a seed |
 //! | [`tree`] | the files of the repository |
 
 pub mod faults;
 pub mod generate;
+pub mod library;
 pub mod programs;
 pub mod seed;
 pub mod session;

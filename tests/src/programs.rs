@@ -45,6 +45,11 @@ pub fn from_source(text: &str) -> Program {
     Program::load(&program.encode()).unwrap_or_else(|e| panic!("{text}\n{e}"))
 }
 
+/// Units of the last place in 1.
+pub fn scale(element: Element) -> f64 {
+    if let Element::Fix(_, fraction) = element { f64::from(fraction).exp2() } else { 1.0 }
+}
+
 /// The rest of the lines that start with `mark`.
 fn marked<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
     text.lines().filter_map(move |line| line.strip_prefix(mark)).map(str::trim)
@@ -120,10 +125,7 @@ impl Sample {
         let program = build(&main, self.path.parent().unwrap_or(&self.path), &options)?;
         let values = |variable: &Variable| {
             let numbers = given.get(&*variable.name).ok_or(format!("no data for {variable:?}"))?;
-            let scale = match variable.element {
-                Element::Fix(_, fraction) => f64::from(fraction).exp2(),
-                _ => 1.0,
-            };
+            let scale = scale(variable.element);
             let number = |n: &str| n.parse::<f64>().map(|n| (n * scale).round() as i128);
             numbers
                 .split_whitespace()

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use mpc_bytecode::{Program, Receivers};
+use mpc_protocols::ledger::Account;
 use mpc_protocols::registry::{Entry, PROTOCOLS};
 use mpc_protocols::{Parties, Seeds, Setup, Truncation};
 use mpc_runtime::{Error, Party, Phase, Result, Stats, Transport, local};
@@ -162,17 +163,32 @@ impl Case {
         }
     }
 
+    /// What a run costs whose jumps on clear conditions go as `decisions` say.
+    ///
+    /// # Errors
+    /// The protocol cannot run the program.
+    pub fn estimate(
+        &self,
+        under: Under,
+        truncation: Truncation,
+        entry: &str,
+        decisions: Vec<bool>,
+    ) -> Result<Account> {
+        let setup = self.setup(under.parties, truncation);
+        let roles = self.roles(under.parties);
+        let program = Rc::new(self.program.clone());
+        estimate(&program, under.protocol, &setup, &roles, entry, decisions)
+    }
+
     fn check_cost(
         &self,
         under: Under,
         entry: &str,
         outcomes: &[Outcome],
     ) -> std::result::Result<(), String> {
-        let setup = self.setup(under.parties, Truncation::Exact);
         let decisions = outcomes[0].decisions.clone();
-        let roles = self.roles(under.parties);
-        let program = Rc::new(self.program.clone());
-        let account = estimate(&program, under.protocol, &setup, &roles, entry, decisions)
+        let account = self
+            .estimate(under, Truncation::Exact, entry, decisions)
             .map_err(|e| format!("estimate: {e}"))?;
         for (party, outcome) in outcomes.iter().enumerate() {
             for phase in [Phase::Preprocessing, Phase::Online] {

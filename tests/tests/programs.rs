@@ -1,8 +1,7 @@
 //! Every program, compiled once, under every protocol: the outputs of the emulator, bit for bit, and
 //! the costs that were estimated.
 
-use mpc_bytecode::Element;
-use mpc_tests::programs::{Sample, samples};
+use mpc_tests::programs::{Sample, samples, scale};
 use mpc_tests::session::{self, Case, Under};
 
 /// Runs all samples, a protocol at a time; fails with everything that differs.
@@ -72,10 +71,7 @@ fn programs_give_what_their_folders_expect() {
             let of = |id: u32| &case.program.outputs[id as usize];
             let found = outputs.iter().find(|(id, _)| of(*id).name == name);
             let (id, found) = found.unwrap_or_else(|| panic!("{}: no {name}", sample.name()));
-            let scale = match of(*id).element {
-                Element::Fix(_, fraction) => f64::from(fraction).exp2(),
-                _ => 1.0,
-            };
+            let scale = scale(of(*id).element);
             let due = numbers(&value);
             assert_eq!(found.len(), due.len(), "{}: {name}", sample.name());
             for (&found, due) in found.iter().zip(due) {

@@ -1,23 +1,17 @@
 //! What the project promises in numbers: rounds that merge, what verbs of `rep3-ring` cost at most, and
 //! compilation that does not grow with the data.
 
-use std::rc::Rc;
-
 use mpc_bytecode::Program;
 use mpc_protocols::{Truncation, registry};
 use mpc_runtime::Phase;
 use mpc_tests::programs::from_source;
 use mpc_tests::session::{self, Case, Under};
-use mpc_vm::estimate::estimate;
 
 /// Rounds, and payload bytes that the busiest party sends, of both phases.
 fn cost(program: &Program, under: Under) -> (u32, u64) {
     let case = Case { program: program.clone(), inputs: vec![] };
-    let setup = case.setup(under.parties, Truncation::Exact);
-    let roles = case.roles(under.parties);
-    let program = Rc::new(program.clone());
-    let account = estimate(&program, under.protocol, &setup, &roles, "main", vec![])
-        .unwrap_or_else(|e| panic!("{under}: {e}"));
+    let account = case.estimate(under, Truncation::Exact, "main", vec![]);
+    let account = account.unwrap_or_else(|e| panic!("{under}: {e}"));
     let payload = |phase, party| account.sent.get(&(phase, party)).map_or(0, |s| s.payload_bytes);
     let of = |party| payload(Phase::Preprocessing, party) + payload(Phase::Online, party);
     (account.rounds.total, (0..under.parties).map(of).max().unwrap_or(0))
