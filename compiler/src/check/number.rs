@@ -60,6 +60,8 @@ impl Number {
     }
 
     fn make(num: i128, den: i128, integer: bool) -> Option<Number> {
+        // The least number has no negative.
+        (num != i128::MIN && den != i128::MIN).then_some(())?;
         let g = gcd(num.unsigned_abs(), den.unsigned_abs()).max(1);
         let g = i128::try_from(g).ok()?;
         let sign = if den < 0 { -1 } else { 1 };
@@ -90,12 +92,22 @@ impl Number {
         exact(self).or_else(|| exact(self.coarse())).filter(|x| x.unsigned_abs() < 1 << 100)
     }
 
-    /// Nearly the same with few digits, so that products of it do not overflow.
+    /// A fraction of many digits to 60 of its bits, over a power of two, so that products of it do not overflow. Any other is itself.
     fn coarse(self) -> Number {
-        let bits = 128 - self.den.leading_zeros().min(self.num.unsigned_abs().leading_zeros());
-        let drop = bits.saturating_sub(60);
-        let (num, den) = (self.num >> drop, (self.den >> drop).max(1));
-        Number::make(num, den, self.integer).unwrap_or(self)
+        let (size, den) = (self.num.unsigned_abs(), self.den.unsigned_abs());
+        if den == 1 || size.max(den) < 1 << 61 {
+            return self;
+        }
+        let (mut quotient, mut rest, mut shift) = (size / den, size % den, 0);
+        while quotient < 1 << 60 && shift < 62 {
+            rest *= 2;
+            quotient = 2 * quotient + rest / den;
+            rest %= den;
+            shift += 1;
+        }
+        let sign = self.num.signum();
+        let num = i128::try_from(quotient).ok().map(|q| sign * q);
+        num.and_then(|num| Number::make(num, 1 << shift, self.integer)).unwrap_or(self)
     }
 
     fn twice(a: Number, b: Number, f: impl Fn(Number, Number) -> Option<Number>) -> Option<Number> {
@@ -113,7 +125,7 @@ impl Number {
 
     /// Negative.
     pub fn negated(self) -> Number {
-        Number { num: self.num.saturating_neg(), ..self }
+        Number { num: -self.num, ..self }
     }
 
     /// Difference.
@@ -145,7 +157,10 @@ impl Number {
     /// Remainder of the floor.
     pub fn remainder(self, b: Number) -> Option<Number> {
         match (self.as_int(), b.as_int()) {
-            (Some(x), Some(y)) if y != 0 => Some(Number::int(x - y * floor_div(x, y))),
+            (Some(x), Some(y)) if y != 0 => {
+                let rest = x % y;
+                Some(Number::int(if rest != 0 && (rest < 0) != (y < 0) { rest + y } else { rest }))
+            }
             _ => None,
         }
     }
@@ -162,12 +177,6 @@ impl Number {
         }
         let power = Number::int(1 << n.unsigned_abs());
         if n >= 0 { self.times(power) } else { self.over(power) }
-    }
-
-    /// x · 2^n as a fraction, for n ≥ 0; x itself when that is too large.
-    pub fn shift_exact(self, n: u32) -> Number {
-        let doubled = 1i128.checked_shl(n).and_then(|p| self.num.checked_mul(p));
-        doubled.and_then(|num| Number::make(num, self.den, false)).unwrap_or(self)
     }
 
     /// The order of fractions.
@@ -226,9 +235,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_large_is_nothing_rather_than_another_number() {
+        let int = Number::int;
+        let large = int(1 << 100).times(int(1 << 26)).unwrap();
+        assert_eq!(large.times(large), None);
+        assert_eq!(large.plus(large), None);
+        assert_eq!(large.negated().minus(large), None);
+        assert_eq!(large.minus(int(1)).unwrap().plus(large).unwrap().as_int(), Some(i128::MAX));
+        assert_eq!(int(i128::MAX).remainder(large.negated()), Some(int(-1)));
+        assert_eq!(large.negated().over(int(-1)), Some(large));
+    }
+
+    #[test]
     fn long_fractions_lose_digits_instead_of_overflowing() {
         let pi = Number::parse_decimal("3.14159265358979323846264338327950288").unwrap();
         let product = pi.times(pi).unwrap().times(pi).unwrap();
         assert_eq!(product.scaled(16), Some(2032027));
+        let third = Number::int(1).decimal().over(Number::int(3)).unwrap();
+        let huge = Number::parse_decimal("1000000000000000000000000000000.5").unwrap();
+        let part = huge.times(third).unwrap().times(third).unwrap().times(third).unwrap();
+        let error = part.times(Number::int(27)).unwrap().minus(huge).unwrap();
+        assert!(error.compare(Number::parse_decimal("1e14").unwrap()).is_lt());
+        assert!(error.negated().compare(Number::parse_decimal("1e14").unwrap()).is_lt());
     }
 }

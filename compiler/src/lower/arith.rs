@@ -3,9 +3,15 @@
 use super::value::{Affine, Tensor, Val};
 use super::{Diagnostic, Lower, Span, ir};
 use crate::check::number::Number;
-use crate::check::types::{Elem, Ty, Vis, broadcast_shapes, join_vis, show_shape};
+use crate::check::types::{Elem, MAX_WIDTH, Ty, Vis, broadcast_shapes, join_vis, show_shape};
 use crate::lang_items::LangItem;
 use crate::parse::ast::{BinaryOp, UnaryOp};
+
+/// Leading bits that a factor known when compiling keeps although its type has fewer below the point.
+const MAX_DIGITS: u32 = 16;
+
+/// Most bits by which a number known when compiling is shifted.
+const MAX_SHIFT: u32 = 100;
 
 /// An operator with its operands' places.
 #[derive(Clone, Copy)]
@@ -20,7 +26,10 @@ impl Lower<'_> {
     pub(super) fn unary(&mut self, op: UnaryOp, val: Val, span: Span) -> Option<Val> {
         match (op, val) {
             (UnaryOp::Neg, Val::Number(n)) => Some(Val::Number(n.negated())),
-            (UnaryOp::Neg, Val::Index(a)) => Some(a.scale(-1).map_or(Val::int(0), Val::Index)),
+            (UnaryOp::Neg, Val::Index(a)) => match a.scale(-1) {
+                Some(negative) => Some(Val::Index(negative)),
+                None => self.error("this position is out of range", span, "too large"),
+            },
             (UnaryOp::Not, Val::Bool(b)) => Some(Val::Bool(!b)),
             (op, val) => {
                 let t = self.tensor(val, span)?;
@@ -76,7 +85,6 @@ impl Lower<'_> {
         use BinaryOp::*;
         use std::cmp::Ordering::*;
         let order = x.compare(y);
-        let small = |n: Number| n.as_int().and_then(|n| i32::try_from(n).ok());
         let result = match at.op {
             Add => x.plus(y),
             Sub => x.minus(y),
@@ -85,9 +93,14 @@ impl Lower<'_> {
                 return self.error("division by zero", at.right, "this is 0");
             }
             Div => x.over(y),
+            Rem if x.as_int().is_none() || y.as_int().is_none() => {
+                let (decimal, span) =
+                    if x.as_int().is_none() { (x, at.left) } else { (y, at.right) };
+                return self.wrong_operand(at, "int", &Val::Number(decimal), span);
+            }
             Rem => x.remainder(y),
-            Shl => small(y).and_then(|n| x.shift(n)),
-            Shr => small(y).and_then(|n| x.shift(-n)),
+            Shl => x.shift(self.shift_amount(y, MAX_SHIFT, at.right)? as i32),
+            Shr => x.shift(-(self.shift_amount(y, MAX_SHIFT, at.right)? as i32)),
             Eq => return Some(Val::Bool(order == Equal)),
             Ne => return Some(Val::Bool(order != Equal)),
             Lt => return Some(Val::Bool(order == Less)),
@@ -305,25 +318,21 @@ impl Lower<'_> {
         self.report(message.note("rings of 128 bits will be used, at about twice the cost").help("state a narrower type if you know more, or run `mpcvm emulate --checked` on sample data"));
     }
 
-    /// t · n for fixed point: a number below 1 keeps its leading digits, and factors of two cost no product.
+    /// t · n for fixed point: a fraction keeps f of its leading bits, or 16 where f is less and they fit, and factors of two cost no product.
     pub(super) fn times_number(&mut self, t: &Tensor, n: Number, span: Span) -> Option<Tensor> {
         let Elem::Fix(k, f) = t.ty.elem else { unreachable!("the caller looked") };
         self.at(span);
-        let mut shift = f;
-        let one = Number::int(1);
-        let size = |n: Number| if n.compare(Number::int(0)).is_lt() { n.negated() } else { n };
-        let mut scaled = n;
-        while size(scaled).compare(one).is_lt()
-            && shift < f + k.saturating_sub(2)
-            && scaled.whole() != Some(0)
-        {
-            scaled = scaled.shift_exact(1);
-            shift += 1;
-        }
-        let Some(mut c) = scaled.scaled(f).filter(|c| ir::bits_of(*c) <= k.max(f + 2)) else {
+        let Some(mut c) = n.scaled(f).filter(|c| ir::bits_of(*c) <= k.max(f + 2)) else {
             let ty = Ty::new(t.ty.elem, Vis::Clear, &[]);
             return self.number_as(n, t.ty.elem, &[], span, &ty);
         };
+        let digits = f.max(MAX_DIGITS.min(62u32.saturating_sub(k)));
+        let mut shift = f;
+        while n.whole().is_none() && ir::bits_of(c) <= digits + 1 && shift < f + k.saturating_sub(2)
+        {
+            let Some(finer) = n.scaled(shift + 1) else { break };
+            (c, shift) = (finer, shift + 1);
+        }
         let zeros = c.trailing_zeros().min(shift);
         if c == 0 {
             shift = 0;
@@ -465,14 +474,7 @@ impl Lower<'_> {
                 message.help("multiply by a power of two that is looked up: `lookup(powers, n)`"),
             );
         };
-        let Some(amount) = n.as_int().and_then(|n| u32::try_from(n).ok()).filter(|n| *n < 128)
-        else {
-            return self.error(
-                format!("a shift by {} makes no sense", n.show()),
-                at.right,
-                "from 0 to 127",
-            );
-        };
+        let amount = self.shift_amount(*n, MAX_WIDTH - 1, at.right)?;
         let t = self.tensor(a, at.left)?;
         if t.ty.elem == Elem::Bool {
             return self.wrong_operand(at, "int or fix", &Val::Tensor(t), at.left);
@@ -482,6 +484,18 @@ impl Lower<'_> {
             if at.op == BinaryOp::Shl { self.b.shl(t.v, amount) } else { self.b.shr(t.v, amount) };
         let v = if v == t.v { v } else { self.keep_promise(v, t.ty.elem) };
         Some(Val::tensor(t.ty, v))
+    }
+
+    /// By how many bits a shift goes.
+    fn shift_amount(&mut self, n: Number, most: u32, span: Span) -> Option<u32> {
+        match n.as_int().and_then(|n| u32::try_from(n).ok()).filter(|n| *n <= most) {
+            Some(amount) => Some(amount),
+            None => self.error(
+                format!("a shift by {} makes no sense", n.show()),
+                span,
+                format!("from 0 to {most}"),
+            ),
+        }
     }
 
     fn comparison(&mut self, at: OpAt, a: Val, b: Val) -> Option<Val> {
