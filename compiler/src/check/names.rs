@@ -78,6 +78,8 @@ impl Checker<'_> {
             match item {
                 Item::Fn(f) => {
                     let outer = std::mem::take(&mut self.scope);
+                    // What statements above call is no call of this function.
+                    self.calls.clear();
                     self.function(f);
                     self.scope = outer;
                     graph.insert((self.id, i), std::mem::take(&mut self.calls));
@@ -550,7 +552,7 @@ pub fn assigned_names(block: &Block, out: &mut Vec<String>) {
 }
 
 /// Names that a statement assigns to, blocks in it included.
-pub fn assigned_in(stmt: &Stmt, out: &mut Vec<String>) {
+fn assigned_in(stmt: &Stmt, out: &mut Vec<String>) {
     match &stmt.kind {
         StmtKind::Assign { place, .. } => {
             let mut base = place;

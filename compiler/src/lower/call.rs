@@ -53,14 +53,13 @@ impl<'a> Lower<'a> {
     ) -> Option<Val> {
         let program = self.program;
         let f = program.modules[module].function(item);
-        if self.calls.len() >= MAX_CALLS || self.calls.iter().any(|c| (c.0, c.1) == (module, item))
-        {
-            let message = Diagnostic::error(
-                format!("`{}` calls itself", f.name.name),
-                span,
-                "recursion is refused",
-            );
-            return self.fail(message.help("use a loop; the number of steps must be public"));
+        // Recursion was reported before.
+        if self.calls.iter().any(|c| (c.0, c.1) == (module, item)) {
+            return None;
+        }
+        if self.calls.len() >= MAX_CALLS {
+            let label = format!("more than {MAX_CALLS} calls inside each other");
+            return self.error("calls are nested too deeply", span, label);
         }
         let args = self.match_arguments(f, given, span)?;
         let saved = (self.module, self.frame, self.locals.len());
