@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::value::{Tensor, Val};
-use super::{Binding, Diagnostic, Lower, ModuleId, Span};
+use super::{Binding, Diagnostic, Lower, ModuleId, Span, ir};
 use crate::check::modules::Def;
 use crate::check::names;
 use crate::check::number::Number;
@@ -29,6 +29,15 @@ pub(super) struct StateInfo {
     ty: Ty,
     id: u32,
     span: Span,
+}
+
+/// A state as a variable of an entry point.
+pub(super) struct StateVariable<'s> {
+    state: &'s StateInfo,
+    /// Number of the local.
+    local: usize,
+    /// What it is at the beginning.
+    before: ir::Value,
 }
 
 /// True for an argument that names a role instead of a value.
@@ -368,7 +377,12 @@ impl<'a> Lower<'a> {
     }
 
     /// Makes the states that an entry point mentions its variables; those that it only overwrites are not loaded.
-    pub(super) fn begin_states(&mut self, stmts: &[&'a Stmt], states: &[StateInfo]) {
+    pub(super) fn begin_states<'s>(
+        &mut self,
+        stmts: &[&'a Stmt],
+        states: &'s [StateInfo],
+    ) -> Vec<StateVariable<'s>> {
+        let mut variables = vec![];
         for state in
             states.iter().filter(|s| stmts.iter().any(|stmt| names::mentions(stmt, &s.name)))
         {
@@ -392,6 +406,7 @@ impl<'a> Lower<'a> {
             };
             let val = Some(Val::Tensor(Tensor { ty, v }));
             let declared = Some(state.ty.clone());
+            variables.push(StateVariable { state, local: self.locals.len(), before: v });
             self.locals.push(Binding {
                 name: state.name.clone(),
                 val,
@@ -401,14 +416,14 @@ impl<'a> Lower<'a> {
                 span: state.span,
             });
         }
+        variables
     }
 
-    pub(super) fn end_states(&mut self, stmts: &[&'a Stmt], states: &[StateInfo]) {
-        let mut assigned = vec![];
-        stmts.iter().for_each(|s| names::assigned_in(s, &mut assigned));
-        for state in states.iter().filter(|s| assigned.contains(&s.name)) {
-            let binding = self.locals.iter().find(|b| b.state && b.name == state.name);
-            if let Some(Some(Val::Tensor(t))) = binding.map(|b| b.val.clone())
+    /// Stores the states whose variables were given another value.
+    pub(super) fn end_states(&mut self, variables: &[StateVariable<'_>]) {
+        for StateVariable { state, local, before } in variables {
+            if let Some(Val::Tensor(t)) = self.locals[*local].val.clone()
+                && t.v != *before
                 && let Some(t) = self.to_vis(&t, state.ty.vis)
             {
                 self.b.state_store(state.id, t.v);

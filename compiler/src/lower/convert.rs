@@ -249,9 +249,7 @@ impl Lower<'_> {
         if items.is_empty() || items.len() > MAX_LIST {
             return self.error("this list has no type", span, format!("{} elements", items.len()));
         }
-        let wanted = elem.or_else(|| {
-            items.iter().find_map(|i| if let Val::Tensor(t) = i { Some(t.ty.elem) } else { None })
-        });
+        let wanted = elem.or_else(|| items.iter().find_map(elem_of));
         let mut parts = vec![];
         for item in items {
             let want = Ty::new(wanted.unwrap_or(Elem::Int(DEFAULT_INT)), Vis::Clear, &[]);
@@ -456,6 +454,15 @@ impl Lower<'_> {
 /// `fix` without widths.
 pub(super) fn default_fix() -> Elem {
     Elem::Fix(DEFAULT_FIX.0, DEFAULT_FIX.1)
+}
+
+/// The element type of a tensor, or of the first in a list.
+fn elem_of(val: &Val) -> Option<Elem> {
+    match val {
+        Val::Tensor(t) => Some(t.ty.elem),
+        Val::List(items) => items.iter().find_map(elem_of),
+        _ => None,
+    }
 }
 
 /// The type of a number that meets no other type.

@@ -208,13 +208,13 @@ impl<'a> Lower<'a> {
         self.output_names.clear();
         self.symbols.clear();
         self.frame = 0;
-        self.begin_states(stmts, states);
+        let variables = self.begin_states(stmts, states);
         for stmt in stmts {
             if self.stmt(stmt).is_none() {
                 self.failed.get_or_insert(stmt.span);
             }
         }
-        self.end_states(stmts, states);
+        self.end_states(&variables);
         self.b.end_entry();
     }
 

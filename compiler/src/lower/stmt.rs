@@ -18,20 +18,15 @@ impl<'a> Lower<'a> {
 
     fn block_here(&mut self, block: &'a Block) -> Option<Val> {
         let mut ok = true;
-        let (last, stmts) = match (&block.tail, block.stmts.split_last()) {
-            // An `if` at the end of a block is its value.
-            (None, Some((Stmt { kind: StmtKind::If(branch), .. }, rest))) if has_value(branch) => {
-                (Some(branch), rest)
-            }
-            _ => (None, &block.stmts[..]),
-        };
-        for stmt in stmts {
+        let last = value_of(block);
+        let stmts = block.stmts.len() - usize::from(matches!(last, Some(Last::If(_))));
+        for stmt in &block.stmts[..stmts] {
             ok &= self.stmt(stmt).is_some();
         }
-        let val = match (last, &block.tail) {
-            (Some(branch), _) => self.if_value(branch),
-            (None, Some(tail)) => self.expr(tail),
-            (None, None) => Some(Val::Tuple(vec![])),
+        let val = match last {
+            Some(Last::If(branch)) => self.if_value(branch),
+            Some(Last::Expr(tail)) => self.expr(tail),
+            None => Some(Val::Tuple(vec![])),
         };
         val.filter(|_| ok)
     }
@@ -249,8 +244,8 @@ impl<'a> Lower<'a> {
                 };
                 let part_ty = Ty { shape: region.shape(), ..old.ty.clone() };
                 let part = self.assigned(i, &part_ty, val, value.span)?;
-                let whole =
-                    if part.ty.vis == Vis::Secret { self.to_vis(&old, Vis::Secret)? } else { old };
+                let vis = join_vis(old.ty.vis, part.ty.vis);
+                let (whole, part) = (self.to_vis(&old, vis)?, self.to_vis(&part, vis)?);
                 self.write(&whole, &region, &part, span)
             }
         };
@@ -813,13 +808,30 @@ fn parts(tensors: &[Tensor]) -> (Vec<ir::Value>, Vec<ir::Type>) {
 fn has_value(branch: &ast::If) -> bool {
     let mut branch = branch;
     loop {
-        if branch.then.tail.is_none() {
+        if value_of(&branch.then).is_none() {
             return false;
         }
         match branch.otherwise.as_deref() {
             None => return false,
-            Some(ast::Else::Block(b)) => return b.tail.is_some(),
+            Some(ast::Else::Block(b)) => return value_of(b).is_some(),
             Some(ast::Else::If(next)) => branch = next,
         }
+    }
+}
+
+/// What gives a block its value.
+enum Last<'a> {
+    Expr(&'a Expr),
+    If(&'a ast::If),
+}
+
+/// The expression at the end of a block, or an `if` with values, which is read as a statement.
+fn value_of(block: &Block) -> Option<Last<'_>> {
+    match (&block.tail, block.stmts.last()) {
+        (Some(tail), _) => Some(Last::Expr(tail)),
+        (None, Some(Stmt { kind: StmtKind::If(branch), .. })) if has_value(branch) => {
+            Some(Last::If(branch))
+        }
+        _ => None,
     }
 }

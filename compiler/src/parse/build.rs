@@ -217,6 +217,9 @@ fn unexpected(token: &Token<'_>, span: Span, expected: &[String]) -> Diagnostic 
             message.help("the statement before may lack its `;`")
         }
         Token::If => message.help("as an operand, `if` needs parentheses around it"),
+        Token::Decimal(_) if has("INTEGER") && !has("DECIMAL") => {
+            message.help("a part of a part needs parentheses: `(t.0).1`")
+        }
         _ => message,
     }
 }

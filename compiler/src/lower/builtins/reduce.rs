@@ -118,14 +118,19 @@ impl Lower<'_> {
     }
 }
 
+/// Combines all along an axis; of no elements it is `empty`, if there is such a value.
 fn halved<'a>(
     l: &mut Lower<'a>,
     args: &mut Args<'a>,
+    empty: Option<i128>,
     f: &mut dyn FnMut(&mut Lower<'a>, Tensor, Tensor) -> Option<Val>,
 ) -> Option<Val> {
     let (t, span) = operand(l, args)?;
-    if t.ty.shape.last() == Some(&0) {
-        return l.error("no elements", span, "this axis has size 0");
+    if let Some((0, rows)) = t.ty.shape.split_last() {
+        return match empty {
+            Some(x) => super::shape::equal(l, x, t.ty.elem, rows, span).map(Val::Tensor),
+            None => l.error("no elements", span, "this axis has size 0"),
+        };
     }
     let mut out = vec![t];
     out = halve_with(l, out, f)?;
@@ -149,19 +154,21 @@ fn at(op: BinaryOp, span: Span) -> OpAt {
 
 pub(super) fn prod<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
     let span = args.span;
-    halved(l, args, &mut |l, a, b| {
+    halved(l, args, Some(1), &mut |l, a, b| {
         l.binary(at(BinaryOp::Mul, span), Val::Tensor(a), Val::Tensor(b))
     })
 }
 
 pub(super) fn any<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
     let span = args.span;
-    halved(l, args, &mut |l, a, b| l.binary(at(BinaryOp::Or, span), Val::Tensor(a), Val::Tensor(b)))
+    halved(l, args, Some(0), &mut |l, a, b| {
+        l.binary(at(BinaryOp::Or, span), Val::Tensor(a), Val::Tensor(b))
+    })
 }
 
 pub(super) fn all<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
     let span = args.span;
-    halved(l, args, &mut |l, a, b| {
+    halved(l, args, Some(1), &mut |l, a, b| {
         l.binary(at(BinaryOp::And, span), Val::Tensor(a), Val::Tensor(b))
     })
 }
@@ -192,7 +199,7 @@ fn extremes<'a>(l: &mut Lower<'a>, args: &mut Args<'a>, greater: bool) -> Option
     if args.positional.len() < 2
         || args.named.iter().any(|g| g.name.is_some_and(|n| n.name == "axis"))
     {
-        return halved(l, args, &mut |l, a, b| extreme(l, greater, a, b, span));
+        return halved(l, args, None, &mut |l, a, b| extreme(l, greater, a, b, span));
     }
     let given: Vec<Given> = args.rest();
     args.done(l)?;

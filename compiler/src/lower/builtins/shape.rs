@@ -204,12 +204,23 @@ fn filled<'a>(l: &mut Lower<'a>, args: &mut Args<'a>, x: i128) -> Option<Val> {
         Val::Elem(elem) => (elem, vec![]),
         _ => return args.wrong(l, span, "a type is needed here"),
     };
+    equal(l, x, elem, &shape, span).map(Val::Tensor)
+}
+
+/// A clear tensor of equal elements; 1 is `true`.
+pub(super) fn equal(
+    l: &mut Lower<'_>,
+    x: i128,
+    elem: Elem,
+    shape: &[usize],
+    span: Span,
+) -> Option<Tensor> {
+    let ty = Ty::new(elem, Vis::Clear, shape);
     if elem == Elem::Bool {
-        let v = l.b.splat_bit(x == 1, &shape);
-        return Some(Val::tensor(Ty { elem, vis: Vis::Clear, shape }, v));
+        let v = l.b.splat_bit(x == 1, shape);
+        return Some(Tensor { ty, v });
     }
-    let ty = Ty::new(elem, Vis::Clear, &shape);
-    l.number_as(Number::int(x), elem, &shape, span, &ty).map(Val::Tensor)
+    l.number_as(Number::int(x), elem, shape, span, &ty)
 }
 
 pub(super) fn zeros<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
