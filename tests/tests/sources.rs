@@ -39,6 +39,12 @@ for i in 0..5 {
 }
 output y to all as \"y\";";
 
+const BACKWARDS: &str = "role a;
+input x: secret int<32>[2, 3] from a;
+var y = zeros(int<32>[3]);
+for i in 0..2 { y = 2 * y - reverse(x[i]) + reverse(x[1 - i, 0..3]); }
+output y to all as \"y\";";
+
 const BRANCHES: &str = "role a;
 input x: secret int<32>[6] from a;
 input n: clear int<8> from a;
@@ -121,6 +127,11 @@ fn a_training_loop() {
 #[test]
 fn rows_updated_in_nested_loops() {
     check(ROWS);
+}
+
+#[test]
+fn rows_read_backwards_in_a_loop() {
+    check(BACKWARDS);
 }
 
 #[test]

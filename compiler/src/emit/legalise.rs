@@ -2,12 +2,13 @@
 //!
 //! After: every node is an instruction, an alias of its operand, or control flow. Secret operands come before clear ones in mixed sums
 //! and products; both operands of a comparison, all branches of a `select` and all parts of a `concat` live in one bank; `concat` is
-//! along the slowest axis; `update_at` writes contiguous elements; indices are only added, or multiplied by constants.
+//! along the slowest axis; `update_at` writes contiguous elements; `slice_at` reads from its offset on; indices are only added, or
+//! multiplied by constants.
 //! Never: changes the result of the program, or makes code whose size depends on that of a tensor.
 
 use std::collections::BTreeMap;
 
-use crate::ir::infer::infer;
+use crate::ir::infer::{infer, view_span};
 use crate::ir::{Block, ConstData, Dim, Elem, Module, Node, Op, Span, Type, Value, Vis};
 
 /// The module with every entry rewritten.
@@ -171,6 +172,9 @@ impl Legaliser<'_> {
                 let offset = self.consts[&args[1]];
                 self.define(result, Op::View { offset, dims: dims.clone() }, &args[..1]);
             }
+            Op::SliceAt { dims } if view_span(dims).is_some_and(|(lo, _)| lo < 0) => {
+                self.backwards(result, &args, dims)
+            }
             Op::UpdateAt { dims } => self.update_at(node.clone(), dims, mixed),
             Op::Gather {} | Op::Scatter {} | Op::Shuffle { .. } | Op::Permute {} if bits => {
                 let numbers = self.emit(Op::FromBit {}, &args[..1]);
@@ -297,6 +301,16 @@ impl Legaliser<'_> {
         let back = vec![dim(before, after), dim(shape[axis], before * after), dim(after, 1)];
         let flat = self.emit(Op::View { offset: 0, dims: back }, &[joined]);
         self.define(node.results[0], Op::Reshape { shape }, &[flat]);
+    }
+
+    /// A slice that goes back from its offset: the part it lies in, and a view of that. A run of registers cannot begin before the first.
+    fn backwards(&mut self, result: Value, args: &[Value], dims: &[Dim]) {
+        let (lo, hi) = view_span(dims).map_or((0, 0), |(lo, hi)| (lo as i64, hi as i64));
+        let first = self.index(lo);
+        let at = self.emit(Op::IndexAdd {}, &[args[1], first]);
+        let whole = vec![Dim { size: (hi - lo) as usize + 1, stride: 1 }];
+        let part = self.emit(Op::SliceAt { dims: whole }, &[args[0], at]);
+        self.define(result, Op::View { offset: -lo, dims: dims.to_vec() }, &[part]);
     }
 
     /// Contiguous writes stay; others become a loop over the slowest axis.
