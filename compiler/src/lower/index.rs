@@ -107,6 +107,11 @@ impl<'a> Lower<'a> {
 
     fn read(&mut self, t: &Tensor, items: &'a [IndexItem], span: Span) -> Option<Val> {
         let region = self.region(t, items, span)?;
+        Some(Val::Tensor(self.part(t, &region, span)))
+    }
+
+    /// A part of `t`.
+    pub(super) fn part(&mut self, t: &Tensor, region: &Region, span: Span) -> Tensor {
         self.at(span);
         let v = match region.offset.as_constant() {
             Some(offset) => self.b.view(t.v, offset, &region.dims),
@@ -115,7 +120,7 @@ impl<'a> Lower<'a> {
                 self.b.slice_at(t.v, offset, &region.dims)
             }
         };
-        Some(Val::tensor(Ty { shape: region.shape(), ..t.ty.clone() }, v))
+        Tensor { ty: Ty { shape: region.shape(), ..t.ty.clone() }, v }
     }
 
     /// `t` with `val` in a part of it.

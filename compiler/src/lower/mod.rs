@@ -8,18 +8,20 @@
 //! | `value` | what an expression gives: a tensor, or a number still known |
 //! | `convert` | from one type to another, and literals to a type |
 //! | `expr`, `arith`, `index` | expressions, operators, places |
-//! | `stmt` | statements, loops, branches |
+//! | `stmt`, `loops`, `branches` | statements |
 //! | `call`, `types` | functions and their generic parameters, types as written |
 //! | `border` | roles, inputs, outputs, states, constants from outside |
 //! | `builtins` | the functions that every program has |
 
 mod arith;
 mod border;
+mod branches;
 mod builtins;
 mod call;
 mod convert;
 mod expr;
 mod index;
+mod loops;
 mod stmt;
 mod types;
 mod value;
@@ -61,6 +63,13 @@ struct Binding {
     declared: Option<Ty>,
     state: bool,
     span: Span,
+}
+
+/// What there was before an attempt that may be taken back.
+struct Attempt {
+    graph: ir::build::Mark,
+    messages: usize,
+    reported: BTreeSet<(Span, String)>,
 }
 
 /// Where lowering stands.
@@ -278,6 +287,22 @@ impl<'a> Lower<'a> {
         let out = f(self);
         self.depth -= 1;
         out
+    }
+
+    /// Remembers where lowering stands, for a second attempt from here.
+    fn attempt(&self) -> Attempt {
+        Attempt {
+            graph: self.b.mark(),
+            messages: self.messages.len(),
+            reported: self.reported.clone(),
+        }
+    }
+
+    /// Takes back what was built and said since an attempt began.
+    fn take_back(&mut self, attempt: Attempt) {
+        self.b.rollback(attempt.graph);
+        self.messages.truncate(attempt.messages);
+        self.reported = attempt.reported;
     }
 
     /// Tells the graph where in the source it is.
