@@ -57,6 +57,9 @@ impl Lower<'_> {
     pub(super) fn binary(&mut self, at: OpAt, a: Val, b: Val) -> Option<Val> {
         use BinaryOp::*;
         match (&a, &b) {
+            (_, Val::Number(n)) if matches!(at.op, Div | Rem) && n.whole() == Some(0) => {
+                return self.error("division by zero", at.right, "this is 0");
+            }
             (Val::Number(x), Val::Number(y)) => return self.fold(at, *x, *y),
             (Val::Bool(x), Val::Bool(y)) => {
                 if let Some(z) = fold_bool(at.op, *x, *y) {
@@ -89,9 +92,6 @@ impl Lower<'_> {
             Add => x.plus(y),
             Sub => x.minus(y),
             Mul => x.times(y),
-            Div | Rem if y.whole() == Some(0) => {
-                return self.error("division by zero", at.right, "this is 0");
-            }
             Div => x.over(y),
             Rem if x.as_int().is_none() || y.as_int().is_none() => {
                 let (decimal, span) =
@@ -361,11 +361,6 @@ impl Lower<'_> {
     }
 
     fn quotient(&mut self, at: OpAt, a: Val, b: Val) -> Option<Val> {
-        if let Val::Number(n) = &b
-            && n.whole() == Some(0)
-        {
-            return self.error("division by zero", at.right, "this is 0");
-        }
         if let (Val::Tensor(t), Val::Number(n)) = (&a, &b) {
             match t.ty.elem {
                 Elem::Fix(..) => {
