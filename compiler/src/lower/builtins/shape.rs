@@ -14,8 +14,10 @@ pub(super) fn select<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> 
     let (a, a_span) = args.next(l)?;
     let (b, b_span) = args.next(l)?;
     args.done(l)?;
-    if let Val::Bool(known) = cond {
-        return Some(if known { a } else { b });
+    // What is known stays known; a tensor has the type of both sides, whichever is taken.
+    if let (Val::Bool(known), false) = (&cond, [&a, &b].iter().any(|v| matches!(v, Val::Tensor(_))))
+    {
+        return Some(if *known { a } else { b });
     }
     let cond = l.tensor(cond, cond_span)?;
     if cond.ty.elem != Elem::Bool {
