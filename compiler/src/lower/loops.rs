@@ -2,7 +2,7 @@
 //! which takes a second attempt at the body.
 
 use super::value::{Affine, Tensor, Val};
-use super::{Diagnostic, Lower, Span, ir};
+use super::{Attempt, Diagnostic, Lower, Span, ir};
 use crate::check::types::{Elem, Ty, Vis, join_vis};
 use crate::parse::ast::{self, Block, Expr};
 
@@ -100,6 +100,29 @@ impl<'a> Lower<'a> {
         tensors.iter().zip(types).map(|(t, ty)| self.to_vis(t, ty.vis)).collect()
     }
 
+    /// What an iteration hands to the next; nothing where a visibility rose, so that the body needs another attempt.
+    fn handed_on(
+        &mut self,
+        next: Option<Vec<Tensor>>,
+        types: &mut [Ty],
+        carried: &[usize],
+        attempt: Attempt,
+        span: Span,
+    ) -> Option<Option<Vec<ir::Value>>> {
+        let Some(next) = next else {
+            self.b.rollback(attempt.graph);
+            self.break_all(carried);
+            return None;
+        };
+        if Self::rise(types, &next) {
+            self.take_back(attempt);
+            return Some(None);
+        }
+        let next = self.all_to(&next, types)?;
+        self.at(span);
+        Some(Some(next.iter().map(|t| t.v).collect()))
+    }
+
     fn bound(&mut self, e: &'a Expr) -> Option<Affine> {
         match self.expr(e)? {
             Val::Number(n) => match n.as_int().and_then(|n| i64::try_from(n).ok()) {
@@ -149,14 +172,14 @@ impl<'a> Lower<'a> {
             return Some(());
         }
         let carried = self.carried(&[body]);
-        let mut init = self.tensors_of(&carried)?;
-        let mut types: Vec<Ty> = init.iter().map(|t| t.ty.clone()).collect();
+        let before = self.tensors_of(&carried)?;
+        let mut types: Vec<Ty> = before.iter().map(|t| t.ty.clone()).collect();
         self.at(span);
         let range = (lo.range(&self.symbols).0, hi.range(&self.symbols).1.saturating_sub(1));
         let (lo, hi) = (self.index_value(&lo), self.index_value(&hi));
         loop {
             let attempt = self.attempt();
-            init = self.all_to(&init, &types)?;
+            let init = self.all_to(&before, &types)?;
             let (values, ir_types) = parts(&init);
             let (index, params) = self.b.begin_for(lo, hi, 1, &values, &ir_types);
             self.set_all(&carried, Self::with_values(&init, params));
@@ -169,18 +192,9 @@ impl<'a> Lower<'a> {
             self.locals.truncate(depth);
             let next =
                 val.and_then(|v| self.no_value(body, v)).and_then(|()| self.tensors_of(&carried));
-            let Some(next) = next else {
-                self.b.rollback(attempt.graph);
-                self.break_all(&carried);
-                return None;
-            };
-            if Self::rise(&mut types, &next) {
-                self.take_back(attempt);
+            let Some(values) = self.handed_on(next, &mut types, &carried, attempt, span)? else {
                 continue;
-            }
-            let next = self.all_to(&next, &types)?;
-            self.at(span);
-            let values: Vec<ir::Value> = next.iter().map(|t| t.v).collect();
+            };
             let results = self.b.end_for(&values);
             self.set_all(&carried, Self::with_values(&init, results));
             return Some(());
@@ -189,29 +203,20 @@ impl<'a> Lower<'a> {
 
     pub(super) fn while_loop(&mut self, cond: &'a Expr, body: &'a Block, span: Span) -> Option<()> {
         let carried = self.carried(&[body]);
-        let mut init = self.tensors_of(&carried)?;
-        let mut types: Vec<Ty> = init.iter().map(|t| t.ty.clone()).collect();
+        let before = self.tensors_of(&carried)?;
+        let mut types: Vec<Ty> = before.iter().map(|t| t.ty.clone()).collect();
         loop {
             let attempt = self.attempt();
-            init = self.all_to(&init, &types)?;
+            let init = self.all_to(&before, &types)?;
             let (values, ir_types) = parts(&init);
             let params = self.b.begin_while(&values, &ir_types);
             self.set_all(&carried, Self::with_values(&init, params));
             self.nested += 1;
             let next = self.while_body(cond, body, &carried, &init);
             self.nested -= 1;
-            let Some(next) = next else {
-                self.b.rollback(attempt.graph);
-                self.break_all(&carried);
-                return None;
-            };
-            if Self::rise(&mut types, &next) {
-                self.take_back(attempt);
+            let Some(values) = self.handed_on(next, &mut types, &carried, attempt, span)? else {
                 continue;
-            }
-            let next = self.all_to(&next, &types)?;
-            self.at(span);
-            let values: Vec<ir::Value> = next.iter().map(|t| t.v).collect();
+            };
             let results = self.b.end_while(&values);
             self.set_all(&carried, Self::with_values(&init, results));
             return Some(());
