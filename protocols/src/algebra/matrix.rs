@@ -21,6 +21,8 @@ const FEW: [usize; 3] = [8, 8, 8];
 /// Products of 128 bits below which floats are not worth their packing.
 #[cfg(target_arch = "x86_64")]
 const LIMBS: usize = 1 << 19;
+/// Inner indices below which the result is written row by row.
+const SHALLOW: usize = 32;
 /// Products below which threads are not worth their waking.
 const PARALLEL: usize = 1 << 16;
 
@@ -218,17 +220,21 @@ impl<'a, R: Ring, T: Tile<R, M, N>, const M: usize, const N: usize> Panels<'a, R
     /// `c += a·b` of the panels; rows of `c` are `stride` apart.
     fn multiply(&self, c: &mut [R], (rows, cols): (usize, usize), stride: usize) {
         let mut tile = [[R::zeroed(); N]; M];
-        let right = self.right.chunks_exact(T::packed(N, self.depth));
-        for (col, right) in (0..cols).step_by(N).zip(right) {
+        let [strip, panel] = [M, N].map(|width| T::packed(width, self.depth));
+        let mut add = |row: usize, col: usize| {
+            let (left, right) = (&self.left[row / M * strip..], &self.right[col / N * panel..]);
+            self.kernel.product(&left[..strip], &right[..panel], &mut tile);
             let width = N.min(cols - col);
-            let left = self.left.chunks_exact(T::packed(M, self.depth));
-            for (row, left) in (0..rows).step_by(M).zip(left) {
-                self.kernel.product(left, right, &mut tile);
-                for (i, sums) in tile.iter().enumerate().take(rows - row) {
-                    let c = &mut c[(row + i) * stride + col..][..width];
-                    c.iter_mut().zip(sums).for_each(|(c, &s)| *c = c.plus(s));
-                }
+            for (i, sums) in tile.iter().enumerate().take(rows - row) {
+                let c = &mut c[(row + i) * stride + col..][..width];
+                c.iter_mut().zip(sums).for_each(|(c, &s)| *c = c.plus(s));
             }
+        };
+        if self.depth < SHALLOW {
+            // Most of the time goes into `c`: line by line.
+            (0..rows).step_by(M).for_each(|row| (0..cols).step_by(N).for_each(|col| add(row, col)));
+        } else {
+            (0..cols).step_by(N).for_each(|col| (0..rows).step_by(M).for_each(|row| add(row, col)));
         }
     }
 }
