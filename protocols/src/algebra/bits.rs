@@ -43,15 +43,15 @@ fn spread<W: Word>(
     let mut strips: [Strip; 2] = [[[0; SQUARES]; 64]; 2];
     for first in (0..n).step_by(64 * SQUARES) {
         let here = (n - first).min(64 * SQUARES);
-        for square in 0..stride(here) {
+        for (square, from) in (first..first + here).step_by(64).enumerate() {
             let mut fill = |i: usize, words: [u64; 2]| {
                 strips[0][i][square] = words[0];
                 if W::BITS > 64 {
                     strips[1][i][square] = words[1];
                 }
             };
-            let there = (here - 64 * square).min(64);
-            (0..there).for_each(|i| fill(i, number(first + 64 * square + i).words()));
+            let there = (first + here - from).min(64);
+            (0..there).for_each(|i| fill(i, number(from + i).words()));
             (there..64).for_each(|i| fill(i, [0; 2]));
         }
         for (half, strip) in strips.iter_mut().enumerate().take(rows.div_ceil(64)) {
