@@ -1,8 +1,8 @@
 //! Matrix products over rings of words: packed panels, one tile of the result in registers.
 //!
-//! Loops as in Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008), with
-//! left and right exchanged: a block of `a` stays in the second-level cache, a panel of `b` in the
-//! first. Panels and tiles are those of [`simd::tile`].
+//! Loops as in Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008): a
+//! block of `a` stays in the second-level cache, a panel of `b` in the first. Panels and tiles are
+//! those of [`simd::tile`].
 
 #[cfg(target_arch = "x86_64")]
 use std::any::TypeId;
@@ -24,7 +24,7 @@ const LIMBS: usize = 1 << 19;
 /// Inner indices below which the result is written row by row.
 const SHALLOW: usize = 32;
 /// Products below which threads are not worth their waking.
-const PARALLEL: usize = 1 << 16;
+const PARALLEL: usize = 1 << 18;
 
 /// Two matrices that are multiplied.
 pub type Pair<'a, R> = (&'a [R], &'a [R]);
