@@ -1,72 +1,15 @@
-//! Parties over TLS on this machine: exchange, bulk, faults, strangers.
+//! Parties over TLS on this machine: exchange, bulk, faults.
+
+mod support;
 
 use std::collections::VecDeque;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mpc_runtime::transport::Frame;
 use mpc_runtime::{Error, Header, Label, Party, Phase, Transport};
-use mpc_vm::net::identity::{self, Generated};
-use mpc_vm::net::{
-    Connected, Deadlines, Identity, Network, Options, Peer, Terms, TlsTransport, connect,
-};
-
-fn deadlines() -> Deadlines {
-    let seconds = Duration::from_secs;
-    Deadlines { connect: seconds(5), handshake: seconds(3), receive: seconds(3) }
-}
-
-fn identity_of(made: &Generated) -> Identity {
-    Identity::from_pem(made.key_pem.as_bytes(), made.certificate_pem.as_bytes()).unwrap()
-}
-
-/// Options of `parties` parties whose sockets listen already.
-fn options(parties: usize, network: Network) -> Vec<Options> {
-    let listeners: Vec<TcpListener> =
-        (0..parties).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    let made: Vec<Generated> =
-        (0..parties).map(|p| identity::generate(&format!("party {p}")).unwrap()).collect();
-    let roster: Vec<Peer> = (0..parties)
-        .map(|p| Peer {
-            name: format!("party {p}"),
-            address: listeners[p].local_addr().unwrap().to_string(),
-            fingerprint: made[p].fingerprint,
-        })
-        .collect();
-    let each = listeners.into_iter().zip(made).enumerate();
-    each.map(|(me, (listener, made))| Options {
-        me,
-        roster: roster.clone(),
-        identity: identity_of(&made),
-        listen: None,
-        listener: Some(listener),
-        deadlines: deadlines(),
-        network,
-    })
-    .collect()
-}
-
-fn terms() -> Terms {
-    let mut terms = Terms::new();
-    terms.add("protocol", "test");
-    terms
-}
-
-/// Runs `body` as every party, each in its own thread.
-fn with_parties<R: Send + 'static>(
-    options: Vec<Options>,
-    body: impl Fn(Connected) -> R + Send + Clone + 'static,
-) -> Vec<R> {
-    let threads: Vec<_> = (options.into_iter())
-        .map(|options| {
-            let body = body.clone();
-            thread::spawn(move || body(connect(options, terms()).unwrap()))
-        })
-        .collect();
-    threads.into_iter().map(|t| t.join().unwrap()).collect()
-}
+use mpc_vm::net::{Network, Terms, TlsTransport};
+use support::{both_errors, options, terms, with_parties};
 
 fn header(step: u64, length: usize) -> Header {
     Header {
@@ -267,21 +210,6 @@ fn a_shaped_network_delays_and_limits() {
     });
 }
 
-fn both_errors(all: Vec<Options>, terms: Vec<Terms>) -> Vec<Option<Error>> {
-    let threads: Vec<_> = (all.into_iter().zip(terms))
-        .map(|(options, terms)| {
-            thread::spawn(move || match connect(options, terms) {
-                Ok(mut connected) => {
-                    let _ = connected.transport.close();
-                    None
-                }
-                Err(error) => Some(error),
-            })
-        })
-        .collect();
-    threads.into_iter().map(|t| t.join().unwrap()).collect()
-}
-
 #[test]
 fn terms_that_differ_are_named_by_everyone() {
     let mut other = Terms::new();
@@ -291,35 +219,6 @@ fn terms_that_differ_are_named_by_everyone() {
         let text = error.unwrap().to_string();
         assert!(text.contains("`protocol`") && text.contains("shamir"), "{text}");
     }
-}
-
-#[test]
-fn a_party_with_another_key_than_pinned_is_refused_from_both_sides() {
-    for impostor in [0, 1] {
-        let mut all = options(2, Network::LAN);
-        all[impostor].identity = identity_of(&identity::generate("mallory").unwrap());
-        for options in &mut all {
-            options.deadlines.connect = Duration::from_millis(700);
-        }
-        let errors = both_errors(all, vec![terms(), terms()]);
-        let text = errors[1 - impostor].as_ref().unwrap().to_string();
-        assert!(text.contains(&format!("party {impostor}")) && text.contains("pin"), "{text}");
-        assert!(errors[impostor].is_some());
-    }
-}
-
-#[test]
-fn a_party_that_takes_the_place_of_another_is_refused() {
-    // party 2 dials 0 with the key of party 1: fingerprints decide, not who claims to be whom
-    let mut all = options(3, Network::LAN);
-    for options in &mut all {
-        options.deadlines.connect = Duration::from_millis(700);
-    }
-    let last = all.pop().unwrap();
-    let other = options(1, Network::LAN).pop().unwrap();
-    all.push(Options { identity: other.identity, ..last });
-    let errors = both_errors(all, vec![terms(), terms(), terms()]);
-    assert!(errors.iter().all(Option::is_some));
 }
 
 #[test]
@@ -335,43 +234,6 @@ fn an_absent_party_is_named_with_its_address() {
         let text = error.unwrap().to_string();
         assert!(text.contains("party 0") && text.contains(&address), "{text}");
     }
-}
-
-#[test]
-fn strangers_do_not_keep_the_parties_apart() {
-    let all = options(2, Network::LAN);
-    let address = all[0].roster[0].address.clone();
-    let mut strangers: Vec<TcpStream> =
-        (0..100).map(|_| TcpStream::connect(&address).unwrap()).collect();
-    for (i, stranger) in strangers.iter_mut().enumerate() {
-        let garbage = [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0x16, 3, 1, 0xff, 0xff], &[0x16]][i % 3];
-        let _ = stranger.write_all(garbage);
-    }
-    let began = Instant::now();
-    let errors = both_errors(all, vec![terms(), terms()]);
-    assert!(errors.iter().all(Option::is_none), "{errors:?}");
-    assert!(began.elapsed() < Duration::from_secs(5));
-    let mut rest = Vec::new();
-    for mut stranger in strangers {
-        stranger.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-        let _ = stranger.read_to_end(&mut rest);
-    }
-    assert!(rest.len() < 100 * 100, "alerts only");
-}
-
-#[test]
-fn a_peer_that_does_not_speak_tls_is_named() {
-    let all = options(2, Network::LAN);
-    let mut all = all.into_iter();
-    let listener = all.next().unwrap().listener.unwrap();
-    let server = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let _ = stream.write_all(b"220 mail.example ready\r\n");
-        thread::sleep(Duration::from_millis(200));
-    });
-    let text = both_errors(all.collect(), vec![terms()])[0].as_ref().unwrap().to_string();
-    assert!(text.contains("party 0") && text.contains("TLS"), "{text}");
-    server.join().unwrap();
 }
 
 #[test]

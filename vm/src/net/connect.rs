@@ -155,8 +155,9 @@ impl<'a> Setup<'a> {
         let (me, parties) = (options.me, options.roster.len());
         let given = options.listener.take();
         let options = &*options;
-        let accepted = options.roster[me + 1..].iter().map(|peer| peer.fingerprint).collect();
-        let credentials = Credentials::new(&options.identity, accepted).map_err(Error::Program)?;
+        let accepted: Vec<Fingerprint> =
+            options.roster[me + 1..].iter().map(|peer| peer.fingerprint).collect();
+        let credentials = Credentials::new(&options.identity, &accepted).map_err(Error::Program)?;
         let poll = Poll::new().map_err(broken)?;
         let mut listener = None;
         if me + 1 < parties {
@@ -321,15 +322,15 @@ impl<'a> Setup<'a> {
         let Some(party) = attempt.target else {
             let from = attempt.from.map_or("somewhere".into(), |a| a.to_string());
             if let Trouble::Tls(error) = trouble {
-                self.refused =
-                    Some(format!("a connection from {from} was refused: {}", tls_text(&error)));
+                let text = self.tls_text(&error);
+                self.refused = Some(format!("a connection from {from} was refused: {text}"));
             }
             return Ok(());
         };
         let address = &self.options.roster[party].address;
         match trouble {
             Trouble::Tls(error) => {
-                let reason = format!("at {address}: {}", tls_text(&error));
+                let reason = format!("at {address}: {}", self.tls_text(&error));
                 Err(Error::PeerLost { party, reason })
             }
             Trouble::Io(text) => {
@@ -339,6 +340,31 @@ impl<'a> Setup<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// TLS errors in the words of a session file.
+    fn tls_text(&self, error: &rustls::Error) -> String {
+        use rustls::{AlertDescription, CertificateError, Error as Tls};
+        let mut text = match error {
+            Tls::InvalidCertificate(CertificateError::Other(other)) => other.to_string(),
+            Tls::InvalidCertificate(problem) => format!("its certificate is refused: {problem}"),
+            Tls::NoCertificatesPresented => "it shows no certificate".into(),
+            Tls::AlertReceived(AlertDescription::CertificateRequired)
+            | Tls::AlertReceived(AlertDescription::CertificateUnknown)
+            | Tls::AlertReceived(AlertDescription::BadCertificate) => {
+                format!("it refuses this party's certificate ({error})")
+            }
+            Tls::InvalidMessage(_) | Tls::PeerIncompatible(_) => {
+                format!("it does not speak TLS 1.3 ({error})")
+            }
+            other => format!("TLS: {other}"),
+        };
+        // an address or a certificate in the place of another's
+        let own = |peer: &Peer| text.ends_with(&peer.fingerprint.to_string());
+        if let Some(party) = self.options.roster.iter().position(own) {
+            text += &format!(", the certificate of party {party}");
+        }
+        text
     }
 
     fn unreached(&self) -> Error {
@@ -442,23 +468,6 @@ fn listen(options: &Options, given: Option<std::net::TcpListener>) -> Result<Tcp
     };
     listener.set_nonblocking(true).map_err(broken)?;
     Ok(TcpListener::from_std(listener))
-}
-
-/// TLS errors in the words of a session file.
-fn tls_text(error: &rustls::Error) -> String {
-    use rustls::{AlertDescription, CertificateError, Error as Tls};
-    match error {
-        Tls::InvalidCertificate(CertificateError::Other(other)) => other.to_string(),
-        Tls::InvalidCertificate(problem) => format!("its certificate is refused: {problem}"),
-        Tls::NoCertificatesPresented => "it shows no certificate".into(),
-        Tls::AlertReceived(AlertDescription::CertificateRequired)
-        | Tls::AlertReceived(AlertDescription::CertificateUnknown)
-        | Tls::AlertReceived(AlertDescription::BadCertificate) => {
-            format!("it refuses this party's certificate ({error})")
-        }
-        Tls::InvalidMessage(_) => format!("it does not speak TLS 1.3 ({error})"),
-        other => format!("TLS: {other}"),
-    }
 }
 
 fn broken(error: io::Error) -> Error {

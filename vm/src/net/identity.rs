@@ -209,8 +209,15 @@ pub(crate) struct Credentials {
 
 impl Credentials {
     /// `accepted`: fingerprints of the parties that connect to this one.
-    pub(crate) fn new(identity: &Identity, accepted: Vec<Fingerprint>) -> Result<Self, String> {
-        let provider = provider();
+    pub(crate) fn new(identity: &Identity, accepted: &[Fingerprint]) -> Result<Self, String> {
+        Credentials::with_provider(provider(), identity, accepted)
+    }
+
+    fn with_provider(
+        provider: Arc<CryptoProvider>,
+        identity: &Identity,
+        accepted: &[Fingerprint],
+    ) -> Result<Self, String> {
         let chain = || vec![identity.certificate.clone()];
         let text = |e: TlsError| format!("own key and certificate: {e}");
         let mut client = ClientConfig::builder_with_provider(provider.clone())
@@ -226,7 +233,7 @@ impl Credentials {
         let mut server = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(text)?
-            .with_client_cert_verifier(pinned(&accepted, &provider))
+            .with_client_cert_verifier(pinned(accepted, &provider))
             .with_single_cert(chain(), identity.key.clone_key())
             .map_err(text)?;
         server.send_tls13_tickets = 0;
@@ -279,16 +286,6 @@ impl Pinned {
         }
         check_dates(certificate, now, &self.provider)
     }
-
-    fn check_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
-    }
 }
 
 /// A certificate that the session does not pin.
@@ -322,8 +319,32 @@ fn check_dates(
     )
 }
 
-fn no_tls12() -> TlsError {
-    TlsError::General("TLS 1.2 is not offered".into())
+/// The half of both verifiers that does not depend on who connects to whom.
+macro_rules! signatures {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            _message: &[u8],
+            _cert: &CertificateDer<'_>,
+            _dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, TlsError> {
+            Err(TlsError::General("TLS 1.2 is not offered".into()))
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, TlsError> {
+            let algorithms = &self.provider.signature_verification_algorithms;
+            verify_tls13_signature(message, cert, dss, algorithms)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.provider.signature_verification_algorithms.supported_schemes()
+        }
+    };
 }
 
 impl ServerCertVerifier for Pinned {
@@ -338,27 +359,7 @@ impl ServerCertVerifier for Pinned {
         self.check(end_entity, now).map(|()| ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        Err(no_tls12())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.check_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
+    signatures!();
 }
 
 impl ClientCertVerifier for Pinned {
@@ -375,32 +376,15 @@ impl ClientCertVerifier for Pinned {
         self.check(end_entity, now).map(|()| ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        Err(no_tls12())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.check_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
+    signatures!();
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::channel::{Channel, Stage};
     use super::*;
+    use rustls::client::UnbufferedClientConnection;
+    use rustls::server::UnbufferedServerConnection;
 
     #[test]
     fn a_fingerprint_reads_back_with_and_without_colons() {
@@ -416,6 +400,11 @@ mod tests {
         }
     }
 
+    fn identity(name: &str) -> Identity {
+        let made = generate(name).unwrap();
+        Identity::from_pem(made.key_pem.as_bytes(), made.certificate_pem.as_bytes()).unwrap()
+    }
+
     #[test]
     fn a_generated_identity_is_valid_for_years() {
         let made = generate("alice").unwrap();
@@ -423,5 +412,119 @@ mod tests {
             Identity::from_pem(made.key_pem.as_bytes(), made.certificate_pem.as_bytes()).unwrap();
         assert_eq!(identity.fingerprint(), made.fingerprint);
         assert_eq!(identity.expires_within_days(60).unwrap(), None);
+    }
+
+    #[test]
+    fn a_key_that_is_not_the_certificates_is_refused() {
+        let (alice, bob) = (identity("alice"), identity("bob"));
+        let mixed = Identity { key: alice.key, certificate: bob.certificate };
+        let error = Credentials::new(&mixed, &[]).err().unwrap();
+        assert!(error.contains("own key and certificate"), "{error}");
+    }
+
+    #[test]
+    fn nothing_of_a_session_is_resumed_in_another() {
+        let alice = identity("alice");
+        let server = Credentials::new(&alice, &[]).unwrap().server;
+        assert_eq!((server.send_tls13_tickets, server.max_early_data_size), (0, 0));
+        assert!(!Credentials::new(&alice, &[]).unwrap().client.enable_early_data);
+        // a client that would resume gets no ticket to do it with
+        let bob = identity("bob");
+        let ends = Credentials::new(&alice, &[bob.fingerprint()]).unwrap();
+        let mut config = ClientConfig::clone(
+            &Credentials::new(&bob, &[]).unwrap().client(alice.fingerprint()).0,
+        );
+        config.resumption = rustls::client::Resumption::in_memory_sessions(8);
+        config.enable_early_data = true;
+        let config = Arc::new(config);
+        for _ in 0..3 {
+            let mut client = rustls::ClientConnection::new(config.clone(), server_name()).unwrap();
+            let mut server = rustls::ServerConnection::new(ends.server().0).unwrap();
+            assert!(client.early_data().is_none());
+            shake_hands(&mut client, &mut server);
+            assert_eq!(client.handshake_kind(), Some(rustls::HandshakeKind::Full));
+        }
+    }
+
+    fn shake_hands(client: &mut rustls::ClientConnection, server: &mut rustls::ServerConnection) {
+        while client.is_handshaking() || server.is_handshaking() || server.wants_write() {
+            let mut bytes = vec![];
+            while client.wants_write() {
+                client.write_tls(&mut bytes).unwrap();
+            }
+            server.read_tls(&mut &bytes[..]).unwrap();
+            server.process_new_packets().unwrap();
+            let mut bytes = vec![];
+            while server.wants_write() {
+                server.write_tls(&mut bytes).unwrap();
+            }
+            client.read_tls(&mut &bytes[..]).unwrap();
+            client.process_new_packets().unwrap();
+        }
+    }
+
+    /// The provider of this crate, with a suite that encrypts so many records under one key.
+    fn limited_to(records: u64) -> Arc<CryptoProvider> {
+        let SupportedCipherSuite::Tls13(suite) = FIRST_SUITE;
+        let common = rustls::CipherSuiteCommon { confidentiality_limit: records, ..suite.common };
+        let suite = rustls::Tls13CipherSuite { common, ..*suite };
+        let suites = vec![SupportedCipherSuite::Tls13(Box::leak(Box::new(suite)))];
+        Arc::new(CryptoProvider { cipher_suites: suites, ..(*provider()).clone() })
+    }
+
+    /// Moves what `from` has to say to `to`; bytes of ciphertext and of plaintext.
+    fn carry(from: &mut Channel, to: &mut Channel) -> (usize, usize) {
+        let (mut bytes, mut plain) = (vec![], 0);
+        from.outgoing().write_to(&mut bytes).unwrap();
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let space = to.space();
+            let count = space.len().min(rest.len());
+            space[..count].copy_from_slice(&rest[..count]);
+            rest = &rest[count..];
+            let mut sink = |piece: &[u8]| {
+                plain += piece.len();
+                Ok::<(), ()>(())
+            };
+            to.process(count, &mut sink).unwrap();
+        }
+        (bytes.len(), plain)
+    }
+
+    #[test]
+    fn keys_are_renewed_before_they_have_encrypted_too_much() {
+        const LIMIT: usize = 1024;
+        const RECORDS: usize = 1_000_000;
+        // bytes of a record with so much content: head, content, its type, tag
+        let record = |content: usize| 5 + content + 1 + 16;
+        let (alice, bob) = (identity("alice"), identity("bob"));
+        let ends = |own, peer: &Identity| {
+            let provider = limited_to(LIMIT as u64);
+            Credentials::with_provider(provider, own, &[peer.fingerprint()]).unwrap()
+        };
+        let (config, _) = ends(&bob, &alice).client(alice.fingerprint());
+        let client = UnbufferedClientConnection::new(config, server_name()).unwrap();
+        let server = UnbufferedServerConnection::new(ends(&alice, &bob).server().0).unwrap();
+        let (mut client, mut server) = (Channel::client(client), Channel::server(server));
+        client.process(0, &mut |_: &[u8]| Ok::<(), ()>(())).unwrap();
+        while client.stage() == Stage::Handshake || server.stage() == Stage::Handshake {
+            carry(&mut client, &mut server);
+            carry(&mut server, &mut client);
+        }
+        client.trust();
+        server.trust();
+        let (mut sent, mut received) = (0, 0);
+        for number in 0..RECORDS {
+            client.write(&[7], |_| {}).unwrap();
+            client.seal().unwrap();
+            if number % 100 == 99 {
+                let (ciphertext, plain) = carry(&mut client, &mut server);
+                (sent, received) = (sent + ciphertext, received + plain);
+                carry(&mut server, &mut client); // it has nothing to say but new keys of its own
+            }
+        }
+        assert_eq!(received, RECORDS);
+        let renewals = (sent - RECORDS * record(1)) / record(5);
+        assert!(renewals >= RECORDS / LIMIT, "keys were renewed {renewals} times");
     }
 }
