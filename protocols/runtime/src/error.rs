@@ -86,7 +86,7 @@ pub enum Misbehaviour {
     #[error("a message came twice or for a step that is over")]
     Duplicate,
     /// More bytes came ahead of time than were announced and allowed.
-    #[error("{bytes} bytes ahead of time, {allowed} allowed")]
+    #[error("it sent {bytes} bytes ahead of time, {allowed} are allowed")]
     Flood {
         /// Bytes queued from that peer.
         bytes: usize,

@@ -19,7 +19,8 @@ use std::task::{Context, Poll, Waker};
 use crate::message::HEADER_BYTES;
 use crate::transport::Frame;
 use crate::{
-    Depth, Error, Header, Label, Misbehaviour, Party, Payload, Result, Stats, Step, Transport,
+    Depth, Error, Header, Label, Misbehaviour, Party, Payload, Phase, Result, Stats, Step,
+    Transport,
 };
 
 /// Number of a task, in issue order.
@@ -28,8 +29,8 @@ pub type TaskId = u64;
 /// Bytes that a task queues before they are set moving while other tasks still run.
 const FLUSH_BYTES: usize = 256 << 10;
 
-/// Bytes of messages that one peer may send ahead of the steps they belong to.
-const EARLY_BYTES_ALLOWED: usize = 8 << 30;
+/// Bytes of messages that one peer may send ahead of the steps they belong to, unless told otherwise.
+pub const EARLY_BYTES: usize = 64 << 20;
 
 /// Names a message at its receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,7 +48,9 @@ pub(crate) struct Core {
     pub(crate) parties: usize,
     transport: RefCell<Box<dyn Transport>>,
     arrived: RefCell<HashMap<MessageKey, Payload>>,
+    /// By peer, what is in `arrived` without having been waited for.
     early_bytes: RefCell<Vec<usize>>,
+    early_limit: Cell<usize>,
     waiting: RefCell<BTreeMap<MessageKey, TaskId>>,
     ready: RefCell<BTreeSet<TaskId>>,
     /// Tasks that are at their [`Step::turn`].
@@ -57,6 +60,10 @@ pub(crate) struct Core {
     first: Cell<bool>,
     /// Bytes queued since the last flush.
     unsent: Cell<usize>,
+    /// Nanoseconds since some start, if there is a clock.
+    clock: Cell<Option<fn() -> u64>>,
+    /// Phase of the work under way, and since when it has been.
+    working: Cell<(Phase, u64)>,
     stats: RefCell<Stats>,
 }
 
@@ -73,6 +80,18 @@ impl Core {
         self.stats.borrow_mut().sent(to, header.phase, label, place, depth, payload.len());
         self.unsent.set(self.unsent.get() + HEADER_BYTES + payload.len());
         self.transport.borrow_mut().send(to, header, payload)
+    }
+
+    /// What is worked on from now on belongs to `phase`. Tasks call this where they begin a verb or
+    /// go on with a message.
+    pub(crate) fn enter(&self, phase: Phase) {
+        let (before, since) = self.working.get();
+        let Some(clock) = self.clock.get().filter(|_| before != phase) else { return };
+        let now = clock();
+        if before == Phase::Preprocessing {
+            self.stats.borrow_mut().preprocessing_ns += now.saturating_sub(since);
+        }
+        self.working.set((phase, now));
     }
 
     /// Lets the current task go on when no task is ready, unless it has waited before.
@@ -107,26 +126,32 @@ impl Core {
 
     fn deliver(&self, frame: Frame) -> Result<()> {
         let Frame { from, header, payload } = frame;
-        let counts = &mut self.stats.borrow_mut().received;
-        counts.entry((header.phase, from)).or_default().add(payload.len());
+        let stats = &mut *self.stats.borrow_mut();
+        stats.received.entry((header.phase, from)).or_default().add(payload.len());
         let Header { step, path, op, label, .. } = header;
         let key = MessageKey { from, step, path, op, label };
         match self.waiting.borrow_mut().remove(&key) {
             Some(task) => _ = self.ready.borrow_mut().insert(task),
             None => {
                 let early = &mut self.early_bytes.borrow_mut()[from];
-                *early += payload.len();
-                if *early > EARLY_BYTES_ALLOWED {
-                    let what = Misbehaviour::Flood { bytes: *early, allowed: EARLY_BYTES_ALLOWED };
+                *early += HEADER_BYTES + payload.len();
+                stats.early_bytes = stats.early_bytes.max(*early as u64);
+                let allowed = self.early_limit.get();
+                if *early > allowed {
+                    let what = Misbehaviour::Flood { bytes: *early, allowed };
                     return Err(Error::Cheating { party: from, what });
                 }
             }
         }
         match self.arrived.borrow_mut().insert(key, payload) {
             None => Ok(()),
-            Some(_) => Err(Error::Cheating { party: from, what: Misbehaviour::Duplicate }),
+            Some(_) => Err(duplicate(from)),
         }
     }
+}
+
+fn duplicate(from: Party) -> Error {
+    Error::Cheating { party: from, what: Misbehaviour::Duplicate }
 }
 
 /// Waits for one message.
@@ -134,13 +159,20 @@ pub struct Receive {
     core: Rc<Core>,
     key: MessageKey,
     label: Label,
+    phase: Phase,
     bytes: usize,
     waited: bool,
 }
 
 impl Receive {
-    pub(crate) fn new(core: Rc<Core>, key: MessageKey, label: Label, bytes: usize) -> Receive {
-        Receive { core, key, label, bytes, waited: false }
+    pub(crate) fn new(
+        core: Rc<Core>,
+        key: MessageKey,
+        label: Label,
+        phase: Phase,
+        bytes: usize,
+    ) -> Receive {
+        Receive { core, key, label, phase, bytes, waited: false }
     }
 }
 
@@ -153,9 +185,10 @@ impl Future for Receive {
             self.waited = true;
             return Poll::Pending;
         };
+        self.core.enter(self.phase);
         let from = self.key.from;
         if !self.waited {
-            self.core.early_bytes.borrow_mut()[from] -= payload.len();
+            self.core.early_bytes.borrow_mut()[from] -= HEADER_BYTES + payload.len();
         }
         if payload.len() != self.bytes {
             let (label, found, expected) = (self.label.0, payload.len(), self.bytes);
@@ -213,8 +246,9 @@ struct Task {
 pub struct Executor {
     core: Rc<Core>,
     tasks: HashMap<TaskId, Task>,
+    /// One more than the number of the latest task.
+    issued: TaskId,
     frames: Vec<Frame>,
-    clock: Option<fn() -> u64>,
 }
 
 impl Executor {
@@ -227,20 +261,29 @@ impl Executor {
             transport: RefCell::new(transport),
             arrived: RefCell::default(),
             early_bytes: RefCell::new(vec![0; parties]),
+            early_limit: Cell::new(EARLY_BYTES),
             waiting: RefCell::default(),
             ready: RefCell::default(),
             queued: RefCell::default(),
             current: Cell::new(0),
             first: Cell::new(false),
             unsent: Cell::new(0),
+            clock: Cell::new(None),
+            working: Cell::new((Phase::Online, 0)),
             stats: RefCell::default(),
         };
-        Executor { core: Rc::new(core), tasks: HashMap::new(), frames: vec![], clock: None }
+        let (core, tasks) = (Rc::new(core), HashMap::new());
+        Executor { core, tasks, issued: 0, frames: vec![] }
+    }
+
+    /// Sets how many bytes one peer may send ahead of the steps they belong to.
+    pub fn set_early_limit(&mut self, bytes: usize) {
+        self.core.early_limit.set(bytes);
     }
 
     /// Measures local work and waiting with a clock in nanoseconds.
     pub fn set_clock(&mut self, clock: fn() -> u64) {
-        self.clock = Some(clock);
+        self.core.clock.set(Some(clock));
     }
 
     /// This party.
@@ -272,9 +315,9 @@ impl Executor {
         place: u32,
         task: impl Future<Output = Result<()>> + 'static,
     ) {
-        let task = Task { future: Box::pin(task), place, begun: false };
-        let before = self.tasks.insert(id, task);
-        assert!(before.is_none(), "task numbers are used once");
+        assert!(id >= self.issued, "task numbers ascend");
+        self.issued = id + 1;
+        self.tasks.insert(id, Task { future: Box::pin(task), place, begun: false });
         self.core.ready.borrow_mut().insert(id);
     }
 
@@ -298,9 +341,11 @@ impl Executor {
             let place = *place;
             self.core.current.set(id);
             self.core.first.set(!std::mem::replace(begun, true));
-            let start = self.clock.map(|clock| clock());
+            let clock = self.core.clock.get();
+            let start = clock.map(|clock| clock());
             let polled = future.as_mut().poll(&mut context);
-            if let (Some(clock), Some(start)) = (self.clock, start) {
+            self.core.enter(Phase::Online);
+            if let (Some(clock), Some(start)) = (clock, start) {
                 let work = &mut self.core.stats.borrow_mut().work_ns;
                 *work.entry(place).or_default() += clock().saturating_sub(start);
             }
@@ -335,7 +380,8 @@ impl Executor {
     }
 
     fn exchange(&mut self, wait: bool) -> Result<()> {
-        let start = self.clock.map(|clock| clock());
+        let clock = self.core.clock.get();
+        let start = clock.map(|clock| clock());
         let mut transport = self.core.transport.borrow_mut();
         let mut awaited = vec![];
         if wait {
@@ -346,10 +392,28 @@ impl Executor {
         }
         transport.receive(&mut self.frames, wait, &awaited)?;
         drop(transport);
-        if let (Some(clock), Some(start)) = (self.clock, start) {
+        if let (Some(clock), Some(start)) = (clock, start) {
             self.core.stats.borrow_mut().waiting_ns += clock().saturating_sub(start);
         }
-        self.frames.drain(..).try_for_each(|frame| self.core.deliver(frame))
+        let is_over = |step| step < self.issued && !self.tasks.contains_key(&step);
+        self.frames.drain(..).try_for_each(|frame| {
+            let over = is_over(frame.header.step);
+            if over { Err(duplicate(frame.from)) } else { self.core.deliver(frame) }
+        })
+    }
+
+    /// Makes sure that no message is left of tasks that are over.
+    ///
+    /// # Errors
+    /// A peer has sent a message that nobody waited for.
+    pub fn check_leftovers(&self) -> Result<()> {
+        let arrived = self.core.arrived.borrow();
+        let is_over =
+            |key: &&MessageKey| key.step < self.issued && !self.tasks.contains_key(&key.step);
+        match arrived.keys().filter(is_over).min() {
+            None => Ok(()),
+            Some(key) => Err(duplicate(key.from)),
+        }
     }
 
     /// The instruction of the oldest task that waits for a message.
@@ -368,7 +432,7 @@ impl Executor {
             self.wait()?;
             self.run_ready()?;
         }
-        Ok(())
+        self.check_leftovers().map_err(|error| (None, error))
     }
 
     /// Moves out all that is queued and says goodbye to the peers.

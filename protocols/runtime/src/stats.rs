@@ -45,8 +45,13 @@ pub struct Stats {
     pub preprocessing_rounds: u32,
     /// Times that queued messages were handed to the transport.
     pub flushes: u64,
+    /// Most bytes of one peer that lay here before the steps they belong to asked for them.
+    pub early_bytes: u64,
     /// Nanoseconds of local work, by static number of the instruction; empty without a clock.
     pub work_ns: BTreeMap<u32, u64>,
+    /// Nanoseconds of local work, of all instructions, in verbs of the preprocessing phase: from where
+    /// one begins or takes a message to where one of the online phase does, or the task waits.
+    pub preprocessing_ns: u64,
     /// Nanoseconds in which nothing could go on before a message came; 0 without a clock.
     pub waiting_ns: u64,
 }

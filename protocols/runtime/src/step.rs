@@ -101,6 +101,7 @@ impl Step {
 
     /// Starts a verb whose messages are computed from values of depth `inputs`.
     pub fn op(&self, inputs: Depth) -> Op<'_> {
+        self.core.enter(self.phase);
         let op = self.ops.get();
         self.ops.set(op + 1);
         Op { step: self, op, depth: Cell::new(inputs.max(self.base)) }
@@ -153,7 +154,7 @@ impl Op<'_> {
             op: self.op,
             label: label.id(),
         };
-        Receive::new(self.step.core.clone(), key, label, bytes)
+        Receive::new(self.step.core.clone(), key, label, self.step.phase, bytes)
     }
 
     /// Ends the present round: later messages, and the result, are one deeper. Returns the depth.

@@ -19,6 +19,7 @@ use mpc_bytecode::execute::Execute;
 use mpc_bytecode::{Bank as BankName, Element, Program, Receivers, Run};
 use mpc_protocols::value::live_bytes;
 use mpc_protocols::{Clear, ClearBits, Domain, Protocol, Shares};
+use mpc_runtime::executor::EARLY_BYTES;
 use mpc_runtime::{Depth, Error, Executor, Party, Result, Slot, Stats, Transport};
 
 use bank::{Bank, Source};
@@ -29,6 +30,10 @@ const WINDOW: usize = 1 << 14;
 
 /// Memory in flight beyond what the registers of the program take, in bytes.
 const SPARE_BYTES: usize = 64 << 20;
+
+/// A peer that is ahead has sent at most so many bytes for each byte of shares that its tasks in
+/// flight hold, and these are bounded as they are here.
+const EARLY_FACTOR: usize = 8;
 
 /// What a run is given beside the program.
 #[derive(Clone, Debug, Default)]
@@ -78,8 +83,9 @@ pub struct Machine {
     tasks: u64,
     issued: u64,
     decisions: Vec<bool>,
-    /// Decisions to take where a condition is absent, in order; then the jump is taken.
-    replay: std::vec::IntoIter<bool>,
+    /// Where costs are estimated: decisions to take where a condition is absent, in order; then the
+    /// jump is taken.
+    replay: Option<std::vec::IntoIter<bool>>,
     memory_limit: usize,
     /// Whether the protocol has agreed on its keys.
     set_up: bool,
@@ -105,7 +111,10 @@ impl Machine {
         check_binding(&program, &binding, transport.me(), transport.parties())?;
         let mut executor = Executor::new(transport);
         executor.set_clock(nanoseconds);
-        Ok(Machine::unchecked(program, protocol, executor, binding))
+        let mut machine = Machine::unchecked(program, protocol, executor, binding);
+        let ahead = machine.memory_limit.saturating_mul(EARLY_FACTOR);
+        machine.executor.set_early_limit(EARLY_BYTES.saturating_add(ahead));
+        Ok(machine)
     }
 
     pub(crate) fn unchecked(
@@ -134,15 +143,15 @@ impl Machine {
             tasks: 0,
             issued: 0,
             decisions: vec![],
-            replay: vec![].into_iter(),
+            replay: None,
             memory_limit,
             set_up: false,
         }
     }
 
-    /// Lets jumps on absent conditions go as recorded.
+    /// Lets jumps on absent conditions go as recorded, and takes absent indices for 0.
     pub(crate) fn replay(&mut self, decisions: Vec<bool>) {
-        self.replay = decisions.into_iter();
+        self.replay = Some(decisions.into_iter());
     }
 
     /// Runs an entry to its end.
@@ -172,6 +181,7 @@ impl Machine {
             self.throttle()?;
         }
         self.drive(|executor| executor.pending() == 0)?;
+        self.executor.check_leftovers()?;
         let outputs = self.outputs.drain(..).filter_map(|(id, slot)| {
             let handed = slot.get().expect("all tasks are over");
             handed.clone().map(|values| (id, values))

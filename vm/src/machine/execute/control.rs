@@ -27,7 +27,7 @@ impl execute::Control for Machine {
         self.control = self.control.max(cond.depth);
         let taken = match cond.values() {
             Some(bit) => !bit[0],
-            None => self.replay.next().unwrap_or(true),
+            None => self.replay.as_mut().ok_or_else(unknown)?.next().unwrap_or(true),
         };
         self.decisions.push(taken);
         if taken {
@@ -64,8 +64,11 @@ impl execute::Integer for Machine {
         let value = self.settle(source)?;
         self.control = self.control.max(value.depth);
         let bound = i128::from(g.bound.0);
-        // Where the value is absent (costs are estimated), any index costs the same.
-        let index = value.values().map_or(0, |v| v[0]);
+        let index = match value.values() {
+            Some(v) => v[0],
+            None if self.replay.is_some() => 0, // any index costs the same
+            None => return Err(unknown()),
+        };
         if !(0..bound).contains(&index) {
             return Err(Error::Program(format!("index {index} is outside 0..{bound}")));
         }
@@ -79,6 +82,11 @@ impl execute::Integer for Machine {
         }
         Ok(())
     }
+}
+
+/// All parties must go the same way, so none may go by what it alone knows.
+fn unknown() -> Error {
+    Error::Program("the order of execution depends on a value that this party does not know".into())
 }
 
 impl Machine {
