@@ -30,7 +30,6 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,10 +37,17 @@ use std::time::Duration;
 use mpc_runtime::{Error, Party, Result};
 use serde::Deserialize;
 
+use crate::data;
 use crate::net::{Deadlines, Fingerprint, Identity, Network, Options, Peer};
 
 /// Fewer days of validity than this are worth a warning.
 const EXPIRY_WARNING_DAYS: u64 = 30;
+
+/// Most threads of a party.
+const MAX_THREADS: usize = 256;
+
+/// Most bytes of a key or a certificate.
+const MAX_PEM_BYTES: u64 = 1 << 16;
 
 /// A session file that has been read and checked.
 #[derive(Clone, Debug)]
@@ -120,9 +126,7 @@ impl Session {
     /// # Errors
     /// `Program`, with the file and where possible the line.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path)
-            .map_err(|e| Error::Program(format!("{}: {e}", path.display())))?;
-        Session::parse(&text, path)
+        Session::parse(&data::read_text_file(path)?, path)
     }
 
     /// Checks the text of a session file that lies, or might lie, at `path`.
@@ -161,6 +165,7 @@ impl Session {
             handshake: seconds(file.timeouts.handshake, default.handshake)?,
             receive: seconds(file.timeouts.receive, default.receive)?,
         };
+        file.threads.map_or(Ok(()), check_threads).map_err(wrong)?;
         let directory = path.parent().unwrap_or(Path::new("")).to_path_buf();
         let (protocol, truncation, threads) = (file.protocol, file.truncation, file.threads);
         Ok(Session { parties, roles, protocol, truncation, network, threads, deadlines, directory })
@@ -186,7 +191,7 @@ impl Session {
         let key_path = own(&entry.key, "key");
         let certificate_path = own(&entry.certificate, "crt");
         let key = zeroize::Zeroizing::new(read_private(&key_path)?);
-        let certificate = read(&certificate_path)?;
+        let certificate = data::read_file(&certificate_path, MAX_PEM_BYTES)?;
         let identity = Identity::from_pem(&key, &certificate)
             .map_err(|e| wrong_in(&format!("{} and .crt", key_path.display()), e))?;
         let shown = certificate_path.display().to_string();
@@ -229,6 +234,15 @@ impl FileParty {
     }
 }
 
+/// Whether a party can have that many threads.
+///
+/// # Errors
+/// Says how many it can have.
+pub fn check_threads(threads: usize) -> std::result::Result<(), String> {
+    let fit = (1..=MAX_THREADS).contains(&threads);
+    if fit { Ok(()) } else { Err(format!("{threads} threads: between 1 and {MAX_THREADS}")) }
+}
+
 fn check_distinct(parties: &[Entry]) -> std::result::Result<(), String> {
     for (second, b) in parties.iter().enumerate() {
         for (first, a) in parties[..second].iter().enumerate() {
@@ -247,24 +261,20 @@ fn check_distinct(parties: &[Entry]) -> std::result::Result<(), String> {
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|e| wrong_in(&path.display().to_string(), e))
-}
-
 /// Reads a file that nobody else may read.
 fn read_private(path: &Path) -> Result<Vec<u8>> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         let shown = path.display().to_string();
-        let mode = fs::metadata(path).map_err(|e| wrong_in(&shown, e))?.permissions().mode();
+        let mode = std::fs::metadata(path).map_err(|e| wrong_in(&shown, e))?.permissions().mode();
         if mode & 0o077 != 0 {
             let mode = mode & 0o777;
             let text = format!("others may read this private key (mode {mode:03o}); chmod 600 it");
             return Err(wrong_in(&shown, text));
         }
     }
-    read(path)
+    data::read_file(path, MAX_PEM_BYTES)
 }
 
 fn wrong_in(place: &str, what: impl std::fmt::Display) -> Error {
@@ -309,6 +319,7 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn fingerprint(digit: char) -> String {
         format!("sha256:{}", digit.to_string().repeat(64))
@@ -362,6 +373,7 @@ mod tests {
             (format!("{good}[roles]\nx = \"z\""), "role `x`: no such party"),
             (format!("{good}[roles]\nx = 1"), "role `x`: no such party"),
             (format!("network = \"fast\"\n{good}"), "no network"),
+            (format!("threads = 0\n{good}"), "0 threads: between 1 and 256"),
             (format!("{good}[timeouts]\nconnect = 0"), "timeout"),
             (format!("{good}[timeouts]\nconect = 1"), "did you mean `connect`?"),
             ("\0".into(), "s.toml:1"),

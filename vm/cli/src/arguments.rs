@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use mpc_protocols::Truncation;
 use mpc_runtime::{Party, Result};
 use mpc_vm::net::Network;
+use mpc_vm::session::check_threads;
 
 use crate::case;
 
@@ -64,7 +65,7 @@ pub(crate) struct Choice {
     #[arg(long)]
     pub(crate) network: Option<Network>,
     /// Threads of each party
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", value_parser = threads)]
     pub(crate) threads: Option<usize>,
     /// exact, probabilistic or fast
     #[arg(long, value_name = "MODE")]
@@ -179,6 +180,11 @@ pub(crate) struct NetCheck {
     /// Session file
     #[arg(long, value_name = "SESSION.toml")]
     pub(crate) config: PathBuf,
+}
+
+fn threads(text: &str) -> std::result::Result<usize, String> {
+    let threads = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    check_threads(threads).map(|()| threads)
 }
 
 fn pair(text: &str) -> std::result::Result<(String, String), String> {

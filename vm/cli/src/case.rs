@@ -5,10 +5,10 @@
 //! for an input small enough for the slowest protocol.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use mpc_runtime::Result;
+use mpc_vm::data;
 use serde::Deserialize;
 
 use crate::wrong;
@@ -54,7 +54,7 @@ pub(crate) fn resolve(
 
 fn read(path: &Path) -> Result<Case> {
     let told = |e: &dyn std::fmt::Display| wrong(format!("{}: {e}", path.display()));
-    let text = fs::read_to_string(path).map_err(|e| told(&e))?;
+    let text = data::read_text_file(path)?;
     toml::from_str(&text).map_err(|e| told(&e))
 }
 

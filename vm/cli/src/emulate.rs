@@ -3,7 +3,7 @@
 use mpc_vm::emulate::{Options, States, emulate};
 
 use crate::arguments::Emulate;
-use crate::{BAD_USE, Failure, Outcome, case, inputs, load, results};
+use crate::{BAD_USE, Failure, Outcome, case, inputs, load, results, tell};
 
 pub(crate) fn run(arguments: &Emulate) -> Outcome {
     let (mut file, mut define, mut input) =
@@ -13,13 +13,14 @@ pub(crate) fn run(arguments: &Emulate) -> Outcome {
     let program = &loaded.program;
     let entry = load::entry(program, &arguments.entry)?;
     let values = inputs::read(program, &input, |_| true)?;
+    results::check_outputs(program, arguments.output_dir.as_deref())?;
     let options =
         Options { checked: arguments.checked, seed: arguments.seed, ..Options::default() };
     let outcome = emulate(program, entry, &values, &mut States::new(), options)?;
     let outputs = outcome.outputs.iter().map(|(id, values)| (*id, values.as_slice()));
     results::give(program, outputs, arguments.output_dir.as_deref(), arguments.json)?;
     for finding in &outcome.findings {
-        eprintln!("mpcvm: {}", finding.text);
+        tell(format!("mpcvm: {}", finding.text));
     }
     if outcome.findings.is_empty() { Ok(()) } else { Err(Failure::Told(BAD_USE)) }
 }

@@ -8,7 +8,7 @@ use mpc_runtime::Result;
 use mpc_vm::net::identity::{self, Generated};
 
 use crate::arguments::Keygen;
-use crate::{Outcome, wrong};
+use crate::{Outcome, print, wrong};
 
 pub(crate) fn run(arguments: &Keygen) -> Outcome {
     let name = &arguments.name;
@@ -16,15 +16,15 @@ pub(crate) fn run(arguments: &Keygen) -> Outcome {
         return Err(wrong(format!("`{}` is no name for files", name.escape_debug())).into());
     }
     let made = write(&arguments.out, name)?;
-    println!(
+    let text = format!(
         "# {name}.key stays here and is secret. For everyone's session file:\n\
          [[party]]\n\
          name = \"{name}\"\n\
          address = \"HOST:PORT\"\n\
-         fingerprint = \"{}\"",
+         fingerprint = \"{}\"\n",
         made.fingerprint
     );
-    Ok(())
+    Ok(print(text)?)
 }
 
 /// Makes `NAME.key`, which only its owner may read, and `NAME.crt`. Never replaces a key.
@@ -38,9 +38,15 @@ pub(crate) fn write(directory: &Path, name: &str) -> Result<Generated> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&key).map_err(|e| wrong(format!("{}: {e}", key.display())))?;
-    file.write_all(made.key_pem.as_bytes())
-        .map_err(|e| wrong(format!("{}: {e}", key.display())))?;
-    fs::write(&certificate, &made.certificate_pem)
-        .map_err(|e| wrong(format!("{}: {e}", certificate.display())))?;
-    Ok(made)
+    let written = file
+        .write_all(made.key_pem.as_bytes())
+        .map_err(|e| wrong(format!("{}: {e}", key.display())))
+        .and_then(|()| {
+            fs::write(&certificate, &made.certificate_pem)
+                .map_err(|e| wrong(format!("{}: {e}", certificate.display())))
+        });
+    if written.is_err() {
+        let _ = fs::remove_file(&key); // of no use without its certificate, and in the way of another try
+    }
+    written.map(|()| made)
 }

@@ -38,19 +38,8 @@ pub(crate) fn load(
 }
 
 fn read(path: &Path) -> Outcome<Loaded> {
-    let shown = path.display();
-    let io = |e: std::io::Error| wrong(format!("{shown}: {e}"));
-    let data = fs::metadata(path).map_err(io)?;
-    if !data.is_file() {
-        return Err(wrong(format!("{shown}: this is no regular file")).into());
-    }
-    if data.len() > MAX_BYTES {
-        return Err(
-            wrong(format!("{shown}: {} bytes are too many for a program", data.len())).into()
-        );
-    }
-    let bytes = fs::read(path).map_err(io)?;
-    let program = Program::load(&bytes).map_err(|e| wrong(format!("{shown}: {e}")))?;
+    let bytes = data::read_file(path, MAX_BYTES)?;
+    let program = Program::load(&bytes).map_err(|e| wrong(format!("{}: {e}", path.display())))?;
     Ok(Loaded { program, bytes })
 }
 
@@ -126,7 +115,7 @@ fn told(failure: &CompileFailure) -> Failure {
 fn tell(messages: &[diagnostics::Diagnostic], sources: &mpc_compiler::source::SourceMap) {
     let colour = std::io::stderr().is_terminal();
     for message in messages {
-        eprintln!("{}\n", diagnostics::render(message, sources, colour));
+        crate::tell(format!("{}\n", diagnostics::render(message, sources, colour)));
     }
 }
 

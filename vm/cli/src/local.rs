@@ -4,7 +4,7 @@
 //! Each child inherits its listening socket, so no port is ever free for others to take.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -18,7 +18,9 @@ use serde_json::Value;
 use crate::arguments::{Choice, Local};
 use crate::load::{self, Loaded};
 use crate::run::{DEFAULT_PROTOCOL, MARK, finish};
-use crate::{BAD_USE, CHEATING, Failure, Outcome, PEER_FAILED, inputs, keygen, stats, wrong};
+use crate::{
+    BAD_USE, CHEATING, Failure, Outcome, PEER_FAILED, inputs, keygen, print, results, stats, wrong,
+};
 
 /// How long the other parties may take to tell what they saw, after one has failed.
 const GRACE: Duration = Duration::from_millis(2500);
@@ -38,6 +40,7 @@ pub(crate) fn run(arguments: &Local) -> Outcome {
     let roles = inputs::roles(&loaded.program, &given, parties)?;
     // unknown and repeated names are told before anything starts
     inputs::read(&loaded.program, &choice.input, |_| false)?;
+    results::check(&loaded.program, choice)?;
 
     let directory = Directory::new()?;
     let listeners = prepare(&directory.0, &loaded, parties)?;
@@ -160,7 +163,7 @@ enum Told {
     /// The child is connected.
     Ready,
     /// Its standard output has ended.
-    End { party: Party, text: Vec<u8>, stats: Option<Value> },
+    End { party: Party, text: Vec<u8>, stats: Option<Value>, printed: Result<()> },
 }
 
 /// The processes; killed when this is dropped.
@@ -208,7 +211,7 @@ impl Drop for Children {
 /// Passes on what party 0 prints at once, keeps what the others print.
 fn read(party: Party, output: ChildStdout, tell: &Sender<Told>) {
     let mut reader = BufReader::new(output);
-    let (mut text, mut stats) = (Vec::new(), None);
+    let (mut text, mut stats, mut printed) = (Vec::new(), None, Ok(()));
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
         let marked = std::str::from_utf8(&line).ok().and_then(|l| l.strip_prefix(MARK));
@@ -217,12 +220,12 @@ fn read(party: Party, output: ChildStdout, tell: &Sender<Told>) {
             Some(told) => {
                 stats = told.strip_prefix("stats ").and_then(|t| serde_json::from_str(t).ok());
             }
-            None if party == 0 => drop(std::io::stdout().write_all(&line)),
+            None if party == 0 => printed = printed.and_then(|()| print(&line)),
             None => text.extend_from_slice(&line),
         }
         line.clear();
     }
-    let _ = tell.send(Told::End { party, text, stats });
+    let _ = tell.send(Told::End { party, text, stats, printed });
 }
 
 /// Waits for all children; their statistics by party.
@@ -236,7 +239,7 @@ fn follow(
     let (mut ready, mut ended) = (0, 0);
     let mut texts = vec![Vec::new(); parties];
     let mut results: Vec<Option<Value>> = vec![None; parties];
-    let mut worst = 0;
+    let (mut worst, mut printed) = (0, Ok(()));
     let mut until: Option<Instant> = None;
     while ended < parties {
         let next = match until {
@@ -251,13 +254,14 @@ fn follow(
                     directory = None; // keys and session have been read by everyone
                 }
             }
-            Told::End { party, text, stats } => {
+            Told::End { party, text, stats, printed: told } => {
+                printed = printed.and(told);
                 ended += 1;
                 texts[party] = text;
                 results[party] = stats;
                 let code = children.code(party);
                 if code.is_none() {
-                    eprintln!("mpcvm: party {party} was killed");
+                    crate::tell(format!("mpcvm: party {party} was killed"));
                 }
                 let code = code.unwrap_or(PEER_FAILED);
                 if code != 0 {
@@ -273,11 +277,8 @@ fn follow(
     if worst != 0 {
         return Err(Failure::Told(worst));
     }
-    let mut out = std::io::stdout().lock();
-    for text in texts {
-        out.write_all(&text).map_err(|e| wrong(format!("standard output: {e}")))?;
-    }
-    out.flush().map_err(|e| wrong(format!("standard output: {e}")))?;
+    printed?;
+    print(texts.concat())?;
     let results: Option<Vec<Value>> = results.into_iter().collect();
     results.ok_or_else(|| wrong("a party ended without its statistics").into())
 }

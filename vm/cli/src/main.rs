@@ -19,6 +19,8 @@ mod results;
 mod run;
 mod stats;
 
+use std::fmt::Display;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -47,7 +49,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Told(code)) => ExitCode::from(code),
         Err(Failure::Error(error)) => {
-            eprintln!("mpcvm: {who}{error}");
+            tell(format!("mpcvm: {who}{error}"));
             ExitCode::from(code_of(&error))
         }
     }
@@ -83,6 +85,18 @@ impl From<Error> for Failure {
 }
 
 type Outcome<T = ()> = Result<T, Failure>;
+
+/// A line on standard error. Nobody is left to hear that it cannot be written.
+fn tell(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Writes to standard output.
+fn print(text: impl AsRef<[u8]>) -> mpc_runtime::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_ref()).and_then(|()| out.flush());
+    written.map_err(|e| wrong(format!("standard output: {e}")))
+}
 
 /// An error of bad use or bad input.
 fn wrong(text: impl Into<String>) -> Error {

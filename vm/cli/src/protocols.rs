@@ -1,10 +1,12 @@
 //! `mpcvm protocols`
 
+use std::fmt::Write as _;
+
 use mpc_protocols::registry::PROTOCOLS;
 use serde_json::json;
 
-use crate::Outcome;
 use crate::arguments::Protocols;
+use crate::{Outcome, print};
 
 pub(crate) fn run(arguments: &Protocols) -> Outcome {
     let infos = PROTOCOLS.iter().map(|entry| entry.info);
@@ -24,8 +26,7 @@ pub(crate) fn run(arguments: &Protocols) -> Outcome {
                 })
             })
             .collect();
-        println!("{}", json!(rows));
-        return Ok(());
+        return Ok(print(format!("{}\n", json!(rows)))?);
     }
     let head = ["name", "parties", "corrupted", "security", "domain"].map(String::from);
     let mut rows = vec![head];
@@ -36,16 +37,17 @@ pub(crate) fn run(arguments: &Protocols) -> Outcome {
     let width =
         |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..5).map(width).collect();
+    let mut text = String::new();
     for row in &rows {
         let cells: Vec<String> =
             row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        println!("{}", cells.join("  ").trim_end());
+        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
     }
     for entry in PROTOCOLS {
         let info = entry.info;
-        println!("\n{}: {}", info.name, info.paper);
-        println!("  assumes {}", info.assumptions);
-        println!("  truncation: {}", info.truncation);
+        let _ = writeln!(text, "\n{}: {}", info.name, info.paper);
+        let _ = writeln!(text, "  assumes {}", info.assumptions);
+        let _ = writeln!(text, "  truncation: {}", info.truncation);
     }
-    Ok(())
+    Ok(print(text)?)
 }

@@ -1,13 +1,39 @@
 //! Outputs of a program, printed or written.
 
-use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mpc_bytecode::{Program, Receivers};
 use mpc_runtime::Result;
 use mpc_vm::data::output;
 
-use crate::wrong;
+use crate::arguments::Choice;
+use crate::{print, wrong};
+
+/// Makes sure that what `choice` says of outputs can be done, before anything runs.
+pub(crate) fn check(program: &Program, choice: &Choice) -> Result<()> {
+    check_outputs(program, choice.output_dir.as_deref())?;
+    choice.stats.as_deref().map_or(Ok(()), output::check_writable)
+}
+
+/// Makes sure that every output has a file of its own that can be written.
+pub(crate) fn check_outputs(program: &Program, directory: Option<&Path>) -> Result<()> {
+    let Some(directory) = directory else { return Ok(()) };
+    let failed = |e: std::io::Error| wrong(format!("{}: {e}", directory.display()));
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    let mut taken: Vec<(PathBuf, &str)> = vec![];
+    for variable in &program.outputs {
+        let path = output::path(directory, variable);
+        if let Some((_, other)) = taken.iter().find(|(known, _)| *known == path) {
+            let (shown, name) = (path.display(), &variable.name);
+            return Err(wrong(format!(
+                "{shown}: outputs `{other}` and `{name}` are both written there"
+            )));
+        }
+        output::check_writable(&path)?;
+        taken.push((path, &variable.name));
+    }
+    Ok(())
+}
 
 /// Hands out what the program gave, in its order.
 ///
@@ -19,7 +45,7 @@ pub(crate) fn give<'a>(
     directory: Option<&Path>,
     json: bool,
 ) -> Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = String::new();
     let mut last = None;
     for (id, values) in outputs {
         let variable = &program.outputs[id];
@@ -38,7 +64,8 @@ pub(crate) fn give<'a>(
         } else {
             output::text(variable, values)
         };
-        writeln!(out, "{text}").map_err(|e| wrong(format!("standard output: {e}")))?;
+        out += &text;
+        out.push('\n');
     }
-    out.flush().map_err(|e| wrong(format!("standard output: {e}")))
+    print(out)
 }

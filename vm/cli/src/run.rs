@@ -1,12 +1,14 @@
 //! `mpcvm run`: one party.
 
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mpc_bytecode::{Program, Receivers};
 use mpc_protocols::{Seeds, Setup, registry};
 use mpc_runtime::{Party, Result};
+use mpc_vm::data::output;
 use mpc_vm::machine::{Binding, Machine};
 use mpc_vm::net::{Terms, connect};
 use mpc_vm::session::Session;
@@ -15,7 +17,7 @@ use serde_json::{Value, json};
 use crate::arguments::{Choice, Run};
 use crate::progress::Progress;
 use crate::stats::Seconds;
-use crate::{Outcome, PEER_FAILED, inputs, load, results, stats, wrong};
+use crate::{Outcome, PEER_FAILED, inputs, load, print, results, stats, tell, wrong};
 
 /// Protocol if neither the command line nor the session names one.
 pub(crate) const DEFAULT_PROTOCOL: &str = "rep3-ring";
@@ -29,7 +31,7 @@ const PARENT_CHECK: Duration = Duration::from_millis(200);
 pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
     let (me, choice) = (arguments.party, &arguments.choice.resolved()?);
     if arguments.child {
-        watch_parent();
+        watch_parent(arguments.config.parent().map(Path::to_path_buf));
     }
     let session = Session::load(&arguments.config)?;
     let parties = session.parties.len();
@@ -42,7 +44,8 @@ pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
     {
         setup.truncation = name.parse()?;
     }
-    setup.threads = choice.threads.or(session.threads).unwrap_or(1).max(1);
+    results::check(&program, choice)?;
+    setup.threads = choice.threads.or(session.threads).unwrap_or(1);
     let protocol = choice.protocol.as_deref().or(session.protocol.as_deref());
     let protocol = registry::find(protocol.unwrap_or(DEFAULT_PROTOCOL))?;
     let roles = bind_roles(&program, choice, &session)?;
@@ -54,13 +57,13 @@ pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
     let listener = if arguments.child { Some(inherited_listener()?) } else { None };
     let (mut options, warning) = session.options(me, listener)?;
     if let Some(warning) = warning {
-        eprintln!("mpcvm: warning: {warning}");
+        tell(format!("mpcvm: warning: {warning}"));
     }
     options.network = choice.network.unwrap_or(session.network);
     let about = about(&program, choice, protocol.info.name, &setup, &domain, options.network);
     let connected = connect(options, terms(&about, &program, &roles, &setup))?;
     if arguments.child {
-        println!("{MARK}ready");
+        print(format!("{MARK}ready\n"))?;
     }
     let setup_time = started.elapsed();
 
@@ -77,7 +80,7 @@ pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
     let outcome = machine.run(&choice.entry, &mut |issued, at| progress.at(issued, at));
     progress.end();
     let outcome = outcome?;
-    let online = started.elapsed() - setup_time;
+    let run_time = started.elapsed() - setup_time;
     machine.close()?;
 
     let prints = |id: u32| !arguments.child || first_receiver(&program, &roles, id) == me;
@@ -85,11 +88,11 @@ pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
         .filter(|(id, _)| prints(*id))
         .map(|(id, values)| (*id as usize, values.as_slice()));
     results::give(&program, outputs, choice.output_dir.as_deref(), choice.json)?;
-    let seconds = Seconds { total: started.elapsed(), setup: setup_time, online };
+    let seconds = Seconds { total: started.elapsed(), setup: setup_time, run: run_time };
     let party = stats::of_party(&program, me, &outcome.stats, outcome.instructions, &seconds);
     if arguments.child {
-        println!("{MARK}stats {}", json!({ "about": about, "party": party }));
-        return Ok(());
+        let told = json!({ "about": about, "party": party });
+        return Ok(print(format!("{MARK}stats {told}\n"))?);
     }
     let whole = stats::of_run(&about, vec![party]);
     finish(choice, &whole)
@@ -98,11 +101,10 @@ pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
 /// Writes and prints the statistics of a run.
 pub(crate) fn finish(choice: &Choice, whole: &Value) -> Outcome {
     if let Some(path) = &choice.stats {
-        std::fs::write(path, format!("{whole:#}\n"))
-            .map_err(|e| wrong(format!("{}: {e}", path.display())))?;
+        output::replace(path, format!("{whole:#}\n").as_bytes())?;
     }
     if !choice.quiet {
-        eprint!("{}", stats::table(whole));
+        tell(stats::table(whole).trim_end());
     }
     Ok(())
 }
@@ -200,14 +202,16 @@ fn inherited_listener() -> Result<TcpListener> {
     Err(wrong("`mpcvm local` needs a Unix system"))
 }
 
-/// Ends this process when its parent has ended.
-fn watch_parent() {
+/// Ends this process when its parent has ended, and removes what the parent could not.
+#[cfg_attr(not(unix), expect(unused_variables, reason = "no parent is known there"))]
+fn watch_parent(directory: Option<PathBuf>) {
     #[cfg(unix)]
-    std::thread::spawn(|| {
+    std::thread::spawn(move || {
         let parent = std::os::unix::process::parent_id();
         loop {
             std::thread::sleep(PARENT_CHECK);
             if std::os::unix::process::parent_id() != parent {
+                let _ = directory.map(std::fs::remove_dir_all); // gone already if all were connected
                 std::process::exit(i32::from(PEER_FAILED));
             }
         }

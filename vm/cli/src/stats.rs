@@ -1,6 +1,12 @@
 //! What a run cost, as JSON and as a table.
 //!
 //! Bytes are payloads and our frame headers; rounds are the depth of the message graph.
+//!
+//! Times are seconds of the wall clock. `total` is from the start of the process to the goodbye,
+//! `setup` until all parties are connected and agree. The run itself is `preprocessing` and `online`
+//! together. Preprocessing is made on demand, between steps of the online phase, so `preprocessing`
+//! counts what this party worked on it, and `online` is all the rest, waiting of either phase
+//! included. `waiting` is the part of it in which nothing could go on before a message came.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -20,8 +26,8 @@ pub(crate) struct Seconds {
     pub(crate) total: Duration,
     /// Until all parties are connected and agree.
     pub(crate) setup: Duration,
-    /// The run itself. Preprocessing happens within it, when it is needed.
-    pub(crate) online: Duration,
+    /// The run itself, preprocessing included.
+    pub(crate) run: Duration,
 }
 
 /// What one party did.
@@ -52,9 +58,7 @@ pub(crate) fn of_party(
             })
         })
         .collect();
-    // Preprocessing is made on demand, between steps of the online phase: where there is any, its time
-    // is part of `online` and not known by itself.
-    let preprocessing = if stats.preprocessing_rounds == 0 { json!(0.0) } else { Value::Null };
+    let preprocessing = stats.preprocessing_ns as f64 / 1e9;
     let labels: serde_json::Map<String, Value> = (stats.by_label.iter())
         .map(|(label, c)| (label.to_string(), json!({ "messages": c.messages, "bytes": c.bytes })))
         .collect();
@@ -82,9 +86,10 @@ pub(crate) fn of_party(
             "total": seconds.total.as_secs_f64(),
             "setup": seconds.setup.as_secs_f64(),
             "preprocessing": preprocessing,
-            "online": seconds.online.as_secs_f64(),
+            "online": (seconds.run.as_secs_f64() - preprocessing).max(0.0),
             "waiting": stats.waiting_ns as f64 / 1e9,
         },
+        "early_bytes_peak": stats.early_bytes,
         "peak_rss_bytes": peak_rss_bytes(),
         "sent_to": peers,
         "by_label": labels,

@@ -45,6 +45,9 @@ fn refused(arguments: &[&str], expected: &str) {
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
     assert!(told.contains(expected), "{arguments:?}: {told:?} lacks {expected:?}");
+    // what the reader of arguments says is longer
+    let lines = if told.starts_with("mpcvm: ") { 1 } else { 8 };
+    assert!(told.lines().count() <= lines && !told.contains("panicked"), "{arguments:?}: {told}");
     assert!(output.stdout.is_empty());
 }
 
@@ -144,6 +147,7 @@ fn local_runs_every_party_as_a_process() {
         assert_eq!(text(&output.stdout), "{\"name\":\"sum\",\"value\":[11,18]}\n", "{told}");
         assert!(told.contains(protocol) && told.contains("rounds"), "{told}");
         let found = fs::read_to_string(&stats).unwrap();
+        assert!(!found.contains("null"), "{found}");
         for key in ["schema", "bytecode_hash", "rounds", "flushes", "peak_rss_bytes", "setup"] {
             assert!(found.contains(&format!("\"{key}\"")), "{key}");
         }
@@ -189,6 +193,82 @@ fn bad_input_is_told_in_one_line_with_exit_code_2() {
     refused(&["local", &file, "--protocol", "plain", "--stat-sec", "20"], "20");
     refused(&["local", &file, "--protocol", "plain", "--input", &b], "input `a` of role alice");
     refused(&["run", &file, "--party", "0", "--config", "none.toml"], "none.toml");
+}
+
+#[test]
+fn what_cannot_be_read_or_written_is_told_before_anything_runs() {
+    let (place, file) = place_with_program("files");
+    let (a, b) = (input(&place, "a", "a.csv"), input(&place, "b", "b.csv"));
+    let at = |name: &str| place.0.join(name).display().to_string();
+    let pipe = Command::new("mkfifo").arg(at("pipe.csv")).status().unwrap();
+    assert!(pipe.success());
+    place.file("words.csv", "1\nx\n");
+    place.file("half.csv", "1\n2.5\n");
+    place.file("nan.csv", "1\nnan\n");
+    place.file("three.json", "[1, 2, 3]");
+    place.file("deep.json", "[".repeat(100_000));
+    place.file("none.npy", "");
+    place.file("cut.npy", b"\x93NUMPY\x01\x00\x76\x00{'descr'");
+    place.file("bytes.csv", b"1\n\xff\n");
+    for (name, expected) in [
+        ("pipe.csv", "no regular file"),
+        ("missing.csv", "missing.csv"),
+        ("words.csv", "words.csv:2: column 1: `x` is no number"),
+        ("half.csv", "half.csv:2: value 2.5 is no whole number"),
+        ("nan.csv", "nan.csv:2: value NaN is no number"),
+        ("three.json", "shape [3], the program wants [2]"),
+        ("deep.json", "deep.json:1"),
+        ("none.npy", "ends within its head"),
+        ("cut.npy", "ends within its head"),
+        ("bytes.csv", "not UTF-8 at byte 2"),
+    ] {
+        let a = input(&place, "a", name);
+        refused(&["emulate", &file, "--input", &a, "--input", &b], expected);
+        let arguments = ["local", &file, "--protocol", "plain", "--input", &a, "--input", &b];
+        refused(&arguments, expected);
+    }
+    let good = ["local", &file, "--input", &a, "--input", &b];
+    let with = |more: [&str; 2], expected| refused(&[&good[..], &more].concat(), expected);
+    with(["--stats", &at("missing/s.json")], "missing/s.json");
+    with(["--stats", &at("")], "directory");
+    with(["--output-dir", &at("a.csv")], "a.csv");
+    with(["--output-dir", "/proc/x"], "/proc/x");
+    with(["--threads", "0"], "between 1 and 256");
+    with(["--threads", "99999999"], "between 1 and 256");
+    with(["--parties", "4"], "rep3-ring takes 3 parties, not 4");
+    refused(&["local", "/dev/zero"], "no regular file");
+    refused(&["run", &file, "--party", "0", "--config", "/dev/zero"], "no regular file");
+    refused(&["run", &file, "--party", "0", "--config", &at("bytes.csv")], "no UTF-8");
+    let mut program = sum_program();
+    let twin = Variable { name: "a/b".into(), ..program.outputs[0].clone() };
+    program.outputs = vec![Variable { name: "a_b".into(), ..twin.clone() }, twin];
+    let twins = place.file("twins.mpcb", program.encode()).display().to_string();
+    let arguments = ["emulate", &twins, "--input", &a, "--input", &b, "--output-dir", &at("out")];
+    refused(&arguments, "`a_b` and `a/b` are both written there");
+    let parts = |entry: fs::DirEntry| entry.file_name().to_string_lossy().ends_with(".part");
+    assert!(!fs::read_dir(&place.0).unwrap().any(|entry| parts(entry.unwrap())));
+}
+
+#[test]
+fn results_that_cannot_be_printed_are_an_error() {
+    let (place, file) = place_with_program("full");
+    let (a, b) = (input(&place, "a", "a.csv"), input(&place, "b", "b.csv"));
+    let directory = place.0.display().to_string();
+    let inputs = ["--input", &a, "--input", &b];
+    for arguments in [
+        &["protocols"][..],
+        &["protocols", "--json"],
+        &["keygen", "--out", &directory, "--name", "full"],
+        &[&["emulate", &file][..], &inputs].concat(),
+        &[&["local", &file, "--quiet"][..], &inputs].concat(),
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mpcvm"));
+        let output = command.args(arguments).stdout(full).output().unwrap();
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.starts_with("mpcvm: standard output: "), "{arguments:?}: {told}");
+    }
 }
 
 fn session(place: &Place, parties: usize) -> String {
@@ -265,6 +345,43 @@ fn a_session_that_cannot_work_is_refused_before_connecting() {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     let output = mpcvm(&[&arguments[..], &roles, &files].concat());
     assert_eq!(text(&output.stdout), "sum = [11, 18]\n", "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_party_that_cannot_be_itself_is_told_why() {
+    let (place, program) = place_with_program("itself");
+    // all wait for a second only
+    let session = session(&place, 3) + "[timeouts]\nconnect = 1\n";
+    let a = input(&place, "a", "a.csv");
+    let run = |session: &str, party: &str, expected: &str| {
+        let config = place.file("s.toml", session).display().to_string();
+        let arguments = ["run", &program, "--party", party, "--config", &config];
+        refused(&[&arguments[..], &["--input", &a, "--protocol", "rep3-ring"]].concat(), expected);
+    };
+    run(&session, "3", "there is no party 3");
+    run(&session, "x", "invalid digit");
+    run(&format!("threads = 0\n{session}"), "0", "0 threads");
+    run(&format!("truncation = \"wild\"\n{session}"), "0", "no truncation `wild`");
+    let addresses: Vec<&str> =
+        session.lines().filter_map(|l| l.strip_prefix("address = ")).collect();
+    run(&session.replace(addresses[1], addresses[0]), "0", "0 and 1 have the same address");
+    let unknown = session.replace(addresses[0], "\"no-such-host.invalid:1\"");
+    run(&unknown, "2", "cannot resolve `no-such-host.invalid:1`");
+    let taken = std::net::TcpListener::bind(addresses[0].trim_matches('"')).unwrap();
+    run(&session, "0", "cannot listen on");
+    drop(taken);
+    let swap = |name: &str, bytes: &[u8], expected: &str| {
+        let kept = fs::read(place.0.join(name)).unwrap();
+        place.file(name, bytes);
+        run(&session, "0", expected);
+        place.file(name, kept);
+    };
+    let of = |name: &str| fs::read(place.0.join(name)).unwrap();
+    swap("p0.key", b"junk", "private key");
+    swap("p0.key", &of("p1.key"), "own key and certificate");
+    swap("p0.key", &[b'x'; 1 << 17], "131072 bytes, at most");
+    swap("p0.crt", b"junk", "certificate");
+    swap("p0.crt", &of("p1.crt"), "the session pins");
 }
 
 #[test]
@@ -366,6 +483,65 @@ fn a_party_killed_at_any_of_ten_points_is_named_by_the_others_with_the_source_li
             assert!(output.stdout.is_empty());
         }
         assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+}
+
+/// Sends a signal to a process.
+fn signal(name: &str, child: &std::process::Child) {
+    let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
+}
+
+#[test]
+fn a_party_that_is_told_to_end_does_and_the_others_name_it() {
+    use std::os::unix::process::ExitStatusExt;
+    for (name, number) in [("INT", 2), ("TERM", 15)] {
+        let place = Place::new("signal");
+        let mut parties = three_parties(&place, &[]);
+        std::thread::sleep(std::time::Duration::from_millis(400));
+        let began = std::time::Instant::now();
+        signal(name, &parties[1]);
+        assert_eq!(parties.remove(1).wait().unwrap().signal(), Some(number));
+        for child in parties {
+            let output = child.wait_with_output().unwrap();
+            let told = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(3), "{told}");
+            assert!(told.contains("party 1 is gone") && output.stdout.is_empty(), "{told}");
+        }
+        assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn all_parties_of_a_local_run_end_with_it_and_leave_nothing() {
+    let place = Place::new("local-signal");
+    let program = place.file("long.mpc", LONG);
+    place.file("v.csv", (0..100).map(|i| format!("{i}\n")).collect::<String>());
+    let out = place.0.join("out");
+    let processes = || {
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let lines = entries.filter_map(|e| fs::read(e.path().join("cmdline")).ok());
+        lines.filter(|line| text(line).contains(&*out.to_string_lossy())).count()
+    };
+    for name in ["INT", "TERM", "KILL"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mpcvm"));
+        command.arg("local").arg(&program).arg("--output-dir").arg(&out);
+        command.args(["--input", &input(&place, "a", "v.csv")]);
+        command.args(["--input", &input(&place, "b", "v.csv")]);
+        let mut local = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        assert_eq!(processes(), 4, "the run and its parties");
+        let began = std::time::Instant::now();
+        signal(name, &local);
+        assert!(!local.wait().unwrap().success());
+        while processes() > 0 {
+            assert!(began.elapsed() < std::time::Duration::from_secs(2), "{name}: some go on");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
+        let own = format!("mpcvm-{}-", local.id());
+        let mut entries = fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+        assert!(!entries.any(|e| e.file_name().to_string_lossy().starts_with(&own)));
     }
 }
 

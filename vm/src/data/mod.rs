@@ -26,6 +26,9 @@ use mpc_runtime::{Error, Result};
 /// Most bytes of a text file (CSV, JSON).
 const MAX_TEXT_BYTES: u64 = 1 << 32;
 
+/// Most bytes of a settings file.
+const MAX_SETTINGS_BYTES: u64 = 1 << 20;
+
 /// Values of an array as a file holds them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Numbers {
@@ -146,12 +149,41 @@ fn open(path: &Path) -> std::result::Result<(Kind, File, u64), String> {
         "json" => Kind::Json,
         _ => return Err(": the name must end in .npy, .npz, .csv or .json".into()),
     };
-    let file = File::open(path).map_err(|e| format!(": {e}"))?;
-    let data = file.metadata().map_err(|e| format!(": {e}"))?;
+    let (file, bytes) = open_regular(path)?;
+    Ok((kind, file, bytes))
+}
+
+/// A file and its length. Looked at before it is opened: that of a pipe would wait for a writer.
+fn open_regular(path: &Path) -> std::result::Result<(File, u64), String> {
+    let data = std::fs::metadata(path).map_err(|e| format!(": {e}"))?;
     if !data.is_file() {
         return Err(": this is no regular file".into());
     }
-    Ok((kind, file, data.len()))
+    Ok((File::open(path).map_err(|e| format!(": {e}"))?, data.len()))
+}
+
+/// The bytes of a regular file that has no more than `most`.
+///
+/// # Errors
+/// `Program`, with the file.
+pub fn read_file(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let wrong = |e: String| Error::Program(format!("{}{e}", path.display()));
+    let (file, bytes) = open_regular(path).map_err(wrong)?;
+    if bytes > most {
+        return Err(wrong(format!(": {bytes} bytes, at most {most} are read")));
+    }
+    let mut out = Vec::new();
+    file.take(most).read_to_end(&mut out).map_err(|e| wrong(format!(": {e}")))?;
+    Ok(out)
+}
+
+/// The text of a settings file.
+///
+/// # Errors
+/// `Program`, with the file.
+pub fn read_text_file(path: &Path) -> Result<String> {
+    String::from_utf8(read_file(path, MAX_SETTINGS_BYTES)?)
+        .map_err(|_| Error::Program(format!("{}: this is no UTF-8 text", path.display())))
 }
 
 fn text(file: File, bytes: u64) -> std::result::Result<String, String> {

@@ -113,18 +113,69 @@ pub fn npy(variable: &Variable, values: &[i128]) -> Vec<u8> {
     }
 }
 
-/// Writes `NAME.npy` in the directory, under another name first so that no half file is seen.
+/// `NAME.npy` in the directory.
+pub fn path(directory: &Path, variable: &Variable) -> PathBuf {
+    directory.join(format!("{}.npy", file_name(&variable.name)))
+}
+
+/// Writes `NAME.npy` in the directory, which is made if it is not there.
 ///
 /// # Errors
 /// `Program`, with the file.
 pub fn write(directory: &Path, variable: &Variable, values: &[i128]) -> Result<PathBuf> {
-    let path = directory.join(format!("{}.npy", file_name(&variable.name)));
-    let wrong = |e: std::io::Error| Error::Program(format!("{}: {e}", path.display()));
-    fs::create_dir_all(directory).map_err(wrong)?;
-    let part = path.with_extension("npy.part");
-    fs::write(&part, npy(variable, values)).map_err(wrong)?;
-    fs::rename(&part, &path).map_err(wrong)?;
+    let path = path(directory, variable);
+    fs::create_dir_all(directory).map_err(|e| told(directory, &e))?;
+    replace(&path, &npy(variable, values))?;
     Ok(path)
+}
+
+/// Writes a file, under another name first so that no half file is seen, whatever happens.
+///
+/// # Errors
+/// `Program`, with the file.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    if is_special(path) {
+        return fs::write(path, bytes).map_err(|e| told(path, &e));
+    }
+    let part = part(path);
+    let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, path));
+    written.map_err(|e| {
+        let _ = fs::remove_file(&part); // as much of it as is there
+        told(path, &e)
+    })
+}
+
+/// Makes sure that [`replace`] can write a file, as far as can be known without doing it.
+///
+/// # Errors
+/// `Program`, with the file.
+pub fn check_writable(path: &Path) -> Result<()> {
+    if is_special(path) {
+        return Ok(());
+    }
+    let part = part(path);
+    let made = if path.is_dir() {
+        Err(std::io::ErrorKind::IsADirectory.into())
+    } else {
+        fs::write(&part, []).and_then(|()| fs::remove_file(&part))
+    };
+    made.map_err(|e| told(path, &e))
+}
+
+/// A device or a pipe, which is written to and not replaced.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir())
+}
+
+/// Where a file is written before it is complete.
+fn part(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    name.into()
+}
+
+fn told(path: &Path, error: &std::io::Error) -> Error {
+    Error::Program(format!("{}: {error}", path.display()))
 }
 
 /// A name that stays within its directory.
