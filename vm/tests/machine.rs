@@ -187,3 +187,24 @@ fn state_lives_from_one_entry_to_the_next() {
         assert_eq!(outcome.outputs, [(0, due.to_vec())]);
     }
 }
+
+#[test]
+fn sizes_beside_a_size_of_zero_cost_nothing() {
+    let huge = 1_u64 << 60;
+    let text = format!(
+        "input (c0:1, $0)
+         share (s0:1, c0:1, $0, 40)
+         shuffle (s1:0, s1:0, {huge}, 0, 40) (s2:0, s2:0, {huge}, 0, 40)
+         viewc (c1:0, c0:1, 0, [{huge}x0 0x1]) (c2:0, c0:1, 0, [{huge}x0 0x1])
+         views (s1:0, s0:1, 0, [{huge}x0 0x1])
+         matmulc (c0:0, c0:0, c0:0, {huge}, 0, 0)
+         matmul (s0:0, s0:0, s0:0, {huge}, 0, 0, 40)
+         permute (s0:0, s0:0, s0:0, 0, {huge}, 40)
+         open (c1:1, s0:1, 40)
+         output ($0, c1:1)
+         halt ()"
+    );
+    let program = Rc::new(assemble(&text, 1, 1));
+    let outcome = run_plain(&program, &[5]).expect("runs");
+    assert_eq!(outcome.outputs, [(0, vec![5])]);
+}

@@ -343,6 +343,7 @@ impl Executor {
             self.core.first.set(!std::mem::replace(begun, true));
             let clock = self.core.clock.get();
             let start = clock.map(|clock| clock());
+            self.core.working.set((Phase::Online, 0)); // what ran outside of tasks does not count
             let polled = future.as_mut().poll(&mut context);
             self.core.enter(Phase::Online);
             if let (Some(clock), Some(start)) = (clock, start) {

@@ -307,7 +307,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Spawns one task for each group, for verbs whose groups cannot be joined.
+    /// Spawns one task for each group, for verbs whose groups cannot be joined. Groups whose result is
+    /// empty do nothing, not even count rounds: sizes beside a size of 0 are bounded by nothing.
     pub(super) fn spawn_each<G: Group + Clone + 'static, T: Vector + HasDepth + 'static>(
         &mut self,
         groups: &[G],
@@ -318,7 +319,7 @@ impl Machine {
         // All reads of an instruction come before its writes.
         let operands: Vec<Vec<Wanted>> =
             groups.iter().map(|g| read(self, g)).collect::<Result<_>>()?;
-        for (group, operands) in groups.iter().zip(operands) {
+        for (group, operands) in groups.iter().zip(operands).filter(|(g, _)| has_result(*g)) {
             let (verb, own) = (verb.clone(), group.clone());
             let call = async move |p: &dyn Protocol, step: &Step, operands: &[Operand]| {
                 verb(p, step, operands, &own).await
@@ -350,6 +351,13 @@ impl Machine {
         let longest = (0..first.len()).map(len).max().unwrap_or(0);
         self.levels.rounds((opcode, parameters, longest), step, operands, call)
     }
+}
+
+/// Whether a group writes at least one register.
+fn has_result(group: &impl Group) -> bool {
+    let mut any = false;
+    group.accesses(&mut |access| any |= access.write && access.run.len > 0);
+    any
 }
 
 /// Rounds after which all operands are there.
