@@ -335,7 +335,8 @@ impl Executor {
         loop {
             let Some(id) = self.core.next() else {
                 // A last message may have no answer to wait for: it must leave all the same.
-                return self.core.flush_above(0).map(drop).map_err(|error| (None, error));
+                let left = self.core.flush_above(0).map(drop);
+                return left.map_err(|error| (self.oldest_waiting(), error));
             };
             let Some(Task { future, place, begun }) = self.tasks.get_mut(&id) else { continue };
             let place = *place;
