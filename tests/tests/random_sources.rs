@@ -248,9 +248,9 @@ impl Maker {
         let mut part = || Box::new(self.expr(depth - 1, looped));
         let (a, b) = (part(), part());
         match self.rng.below(12) {
-            0..5 => Binary(self.rng.pick(&["+", "-", "*", "min", "max"]), a, b),
+            0..5 => Binary(self.rng.pick::<&str>(&["+", "-", "*", "min", "max"]), a, b),
             5 => Choice([a, b, Box::new(self.expr(depth - 1, looped)), Box::new(Number(number))]),
-            6 | 7 => Reduce(self.rng.pick(&["sum", "min", "max", "argmin", "argmax"]), a),
+            6 | 7 => Reduce(self.rng.pick::<&str>(&["sum", "min", "max", "argmin", "argmax"]), a),
             8 => Reverse(a),
             9 => Transpose(a),
             10 => Flat(a),
