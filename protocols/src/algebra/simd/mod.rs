@@ -46,7 +46,8 @@ const ASK: u8 = 2;
 #[cfg(target_arch = "x86_64")]
 for_each_level! { detection {} }
 
-/// One copy of a kernel, called if the processor is of its level.
+/// One copy of a kernel, called if the processor is of its level and an element is one word: products
+/// of more words are those of the integer unit, and the least copy is the fastest.
 #[cfg(target_arch = "x86_64")]
 macro_rules! at_level {
     ([$has:ident $($feature:tt)*]
@@ -55,7 +56,7 @@ macro_rules! at_level {
         fn copy $(<$ring: Ring $(, const $width: usize)?>)? ($($arg: $type),*) {
             $body($($arg),*);
         }
-        if $crate::algebra::simd::$has() {
+        if $crate::algebra::simd::$has() $(&& $ring::WORDS == 1)? {
             // SAFETY: the instructions are there, and the body is safe code.
             return unsafe { copy($($arg),*) };
         }
@@ -83,7 +84,7 @@ pub(crate) mod tile;
 mod transpose;
 
 pub(crate) use transpose::close_up;
-pub use transpose::{SQUARES, Strip, transpose, transpose_strip};
+pub use transpose::{SQUARES, Strip, transpose_strip};
 
 kernel! {
     /// `z += x_0·y_0 + x_0·y_1 + x_1·y_0 - m`: what one party of three computes of a product.

@@ -16,13 +16,12 @@ kernel! {
 /// sizes at a time on rows that have nothing to do with others.
 #[inline(always)]
 fn transpose_strip_body(strip: &mut Strip, wanted: usize) {
-    for first in (0..SQUARES).step_by(LANES) {
-        let range = first..first + LANES;
+    for square in (0..SQUARES).step_by(LANES) {
         for i in 0..8 {
-            swap_quarters(strip, (i, 8), range.start, 8);
+            swap_quarters(strip, square, (i, 8));
         }
         for i in (0..wanted).step_by(8) {
-            swap_quarters(strip, (i, 1), range.start, 1);
+            swap_quarters(strip, square, (i, 1));
         }
     }
 }
@@ -30,13 +29,13 @@ fn transpose_strip_body(strip: &mut Strip, wanted: usize) {
 /// Squares that are worked on together.
 const LANES: usize = 4;
 
-/// Swaps quarters of side `4·unit`, `2·unit` and `unit` in eight rows that are `unit` apart.
+/// Swaps quarters of side `4·step`, `2·step` and `step` in eight rows that are `step` apart.
 #[inline(always)]
-fn swap_quarters(strip: &mut Strip, (first, step): (usize, usize), square: usize, unit: u32) {
+fn swap_quarters(strip: &mut Strip, square: usize, (first, step): (usize, usize)) {
     let mut rows: [[u64; LANES]; 8] =
         std::array::from_fn(|k| std::array::from_fn(|l| strip[first + k * step][square + l]));
     for distance in [4, 2, 1] {
-        let side = distance as u32 * unit;
+        let side = distance * step;
         // The lower half of the bits of every pair of sides: 2^side - 1, repeated.
         let mask = !0 / ((1 << side) + 1);
         for i in (0..8).filter(|i| i & distance == 0) {
@@ -77,13 +76,6 @@ fn close_up_body(strip: &mut Strip, k: usize) {
     }
 }
 
-/// Transposes one square of 64 rows of 64 bits.
-pub fn transpose(block: &mut [u64; 64]) {
-    let mut strip: Strip = block.map(|row| [row; SQUARES]);
-    transpose_strip(&mut strip, 64);
-    *block = strip.map(|rows| rows[0]);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,8 +96,5 @@ mod tests {
                 (0..SQUARES).for_each(|s| assert_eq!(wide[j][s] >> i & 1, strip[i][s] >> j & 1));
             }
         }
-        let mut block = strip.map(|row| row[3]);
-        transpose(&mut block);
-        (0..64).for_each(|i| assert_eq!(block[0] >> i & 1, strip[i][3] & 1));
     }
 }
