@@ -101,9 +101,8 @@ impl Session {
 }
 
 fn set_up(executor: &mut Executor, protocol: &Rc<dyn Protocol>) {
-    const LAST: u64 = u64::MAX;
-    let (protocol, step) = (protocol.clone(), executor.step(LAST, 0, Depth::ZERO));
-    executor.spawn(LAST, 0, async move { protocol.setup(&step.preprocessing()).await });
+    let (protocol, step) = (protocol.clone(), executor.step(0, 0, Depth::ZERO));
+    executor.spawn(0, 0, async move { protocol.setup(&step.preprocessing()).await });
 }
 
 fn spawn<T: 'static>(
@@ -114,9 +113,10 @@ fn spawn<T: 'static>(
 ) -> Rc<RefCell<Vec<Option<T>>>> {
     let results = Rc::new(RefCell::new((0..tasks).map(|_| None).collect::<Vec<_>>()));
     for i in 0..tasks {
-        let step = executor.step(i as u64, i as u32, Depth::ZERO);
+        let id = 1 + i as u64; // after the setup
+        let step = executor.step(id, i as u32, Depth::ZERO);
         let (future, out) = (task(i, protocol.clone(), step), results.clone());
-        executor.spawn(i as u64, i as u32, async move {
+        executor.spawn(id, i as u32, async move {
             let result = future.await?;
             out.borrow_mut()[i] = Some(result);
             Ok(())

@@ -45,12 +45,13 @@ pub(crate) fn of_party(
         stats.by_place.keys().chain(stats.work_ns.keys()).copied().collect();
     let lines: Vec<Value> = (places.into_iter())
         .map(|at| {
-            let name = program.code.get(at as usize).map_or("", |i| i.mnemonic());
+            // Before the first instruction the protocol agrees on its keys.
+            let instruction = program.code.get(at as usize);
             let counts = stats.by_place.get(&at).copied().unwrap_or_default();
             let work = stats.work_ns.get(&at).copied().unwrap_or(0);
             json!({
-                "instruction": at,
-                "mnemonic": name,
+                "instruction": instruction.map(|_| at),
+                "mnemonic": instruction.map_or("setup", |i| i.mnemonic()),
                 "source": program.place(at as usize),
                 "messages": counts.messages,
                 "bytes": counts.bytes,

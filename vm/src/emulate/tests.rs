@@ -1,3 +1,5 @@
+//! The emulator on programs whose answers are known.
+
 use super::*;
 use mpc_bytecode::operand::Text;
 use mpc_bytecode::{Entry, Instruction, Receivers, Span};
