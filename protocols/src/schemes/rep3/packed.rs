@@ -13,9 +13,16 @@ const AND: Label = Label("rep3.and");
 const SHARE: Label = Label("rep3.share.bits");
 const OPEN: Label = Label("rep3.open.bits");
 
-/// Bits as packed words, from values.
+/// Bits as packed words, from values; a single one stands for all.
 fn pack(out: &mut [Bits], values: &[bool]) {
-    values.iter().enumerate().for_each(|(i, &bit)| out[i / 64].0 |= u64::from(bit) << (i % 64));
+    match values {
+        [bit] => out.fill(Bits(if *bit { !0 } else { 0 })),
+        _ => {
+            for (word, bits) in out.iter_mut().zip(values.chunks(64)) {
+                *word = Bits(bits.iter().rev().fold(0, |w, &bit| w << 1 | u64::from(bit)));
+            }
+        }
+    }
 }
 
 impl Trio {
@@ -30,6 +37,14 @@ impl Trio {
         let depth = plus.map_or(x.depth, |p| p.depth).max(x.depth).max(y.depth);
         let op = step.op(depth);
         self.multiply::<Bits>(&op, AND, Form::bits(x.len()), (x, y), plus).await
+    }
+}
+
+impl Trio {
+    /// Public bits, a single one as often as `len` says.
+    fn public_bits_for(&self, x: &ClearBits, len: usize) -> Shares {
+        let known = x.values().expect("all parties know clear operands");
+        self.public(Form::bits(len), x.depth, |out| pack(out, known))
     }
 }
 
@@ -56,8 +71,7 @@ impl BinaryScheme for Trio {
     }
 
     fn public_bits(&self, x: &ClearBits) -> Shares {
-        let known = x.values().expect("all parties know clear operands");
-        self.public(Form::bits(x.len()), x.depth, |out| pack(out, known))
+        self.public_bits_for(x, x.len())
     }
 
     fn xor(&self, a: &Shares, b: &Shares) -> Shares {
@@ -65,11 +79,10 @@ impl BinaryScheme for Trio {
     }
 
     fn xor_clear(&self, a: &Shares, c: &ClearBits) -> Shares {
-        self.xor(a, &self.public_bits(&c.broadcast(a.len())))
+        self.xor(a, &self.public_bits_for(c, a.len()))
     }
 
     fn and_clear(&self, a: &Shares, c: &ClearBits) -> Shares {
-        let c = c.broadcast(a.len());
         let known = c.values().expect("all parties know clear operands");
         let mask = Form::bits(a.len()).plane(|out| pack(out, known));
         zip::<Bits>(a, &Shares::new(vec![mask.clone(), mask], c.depth), Bits::times)
