@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use mpc_bytecode::{Program, Receivers};
 use mpc_protocols::ledger::Account;
-use mpc_protocols::registry::{Entry, PROTOCOLS};
+use mpc_protocols::registry::{self, Entry, PROTOCOLS};
 use mpc_protocols::{Parties, Seeds, Setup, Truncation};
 use mpc_runtime::{Error, Party, Phase, Result, Stats, Transport, local};
 use mpc_vm::emulate::{self, emulate};
@@ -21,6 +21,19 @@ pub struct Under {
     pub protocol: &'static Entry,
     /// Number of parties.
     pub parties: usize,
+    /// Bits of a tile, where not those of a run in earnest.
+    pub tile_bits: Option<usize>,
+}
+
+impl Under {
+    /// The protocol of that name among so many parties.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn named(name: &str, parties: usize) -> Under {
+        let protocol = registry::find(name).expect("it is registered");
+        Under { protocol, parties, tile_bits: None }
+    }
 }
 
 impl std::fmt::Display for Under {
@@ -37,7 +50,7 @@ pub fn all() -> Vec<Under> {
     };
     let of = |protocol: &'static Entry| {
         let sizes = sizes(protocol.info.parties).into_iter();
-        sizes.map(move |parties| Under { protocol, parties })
+        sizes.map(move |parties| Under { protocol, parties, tile_bits: None })
     };
     PROTOCOLS.iter().flat_map(of).collect()
 }
@@ -108,7 +121,7 @@ impl Case {
             (roles[owner[0] as usize] == me).then(|| values.clone())
         };
         let inputs = self.program.inputs.iter().zip(&self.inputs).map(own).collect();
-        let binding = Binding { roles, inputs };
+        let binding = Binding { roles, inputs, tile_bits: under.tile_bits };
         let mut machine = Machine::new(Rc::new(self.program.clone()), protocol, end, binding)?;
         let outcome = machine.run(entry, &mut |_, _| {})?;
         machine.close()?;
@@ -175,9 +188,10 @@ impl Case {
         decisions: Vec<bool>,
     ) -> Result<Account> {
         let setup = self.setup(under.parties, truncation);
-        let roles = self.roles(under.parties);
+        let (roles, tile_bits) = (self.roles(under.parties), under.tile_bits);
+        let binding = Binding { roles, tile_bits, ..Default::default() };
         let program = Rc::new(self.program.clone());
-        estimate(&program, under.protocol, &setup, &roles, entry, decisions)
+        estimate(&program, under.protocol, &setup, binding, entry, decisions)
     }
 
     fn check_cost(

@@ -1,6 +1,6 @@
 //! The standard library: its documented errors against floating point, its examples, its rounds; and its functions under every protocol.
 
-use mpc_protocols::{Truncation, registry};
+use mpc_protocols::Truncation;
 use mpc_tests::library::{Example, Function, functions};
 use mpc_tests::programs::from_source;
 use mpc_tests::session::{self, Case, Under};
@@ -357,8 +357,7 @@ fn examples_give_what_they_state_under_every_protocol() {
 
 #[test]
 fn rounds_are_those_stated() {
-    let protocol = registry::find("rep3-ring").expect("it is registered");
-    let under = Under { protocol, parties: 3 };
+    let under = Under::named("rep3-ring", 3);
     let mut wrong = vec![];
     for Function { path, examples, rounds } in functions() {
         let Some(example) = examples.first() else {

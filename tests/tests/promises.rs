@@ -2,7 +2,7 @@
 //! compilation that does not grow with the data.
 
 use mpc_bytecode::Program;
-use mpc_protocols::{Truncation, registry};
+use mpc_protocols::Truncation;
 use mpc_runtime::Phase;
 use mpc_tests::programs::from_source;
 use mpc_tests::session::{self, Case, Under};
@@ -81,8 +81,7 @@ const CEILINGS: &[(&str, &str, &str, u32, u64)] = &[
 #[test]
 fn operations_of_rep3_ring_stay_below_their_ceilings() {
     let n = 1000;
-    let protocol = registry::find("rep3-ring").expect("it is registered");
-    let under = Under { protocol, parties: 3 };
+    let under = Under::named("rep3-ring", 3);
     let mut wrong = vec![];
     for &(name, ty, operation, rounds, bytes) in CEILINGS {
         let head = format!("role a; input x: secret {ty}[{n}] from a;\n");

@@ -5,7 +5,6 @@
 
 use std::fmt::Write;
 
-use mpc_protocols::registry;
 use mpc_tests::programs::from_source;
 use mpc_tests::seed::{self, Rng};
 use mpc_tests::session::{Case, Under};
@@ -352,8 +351,7 @@ impl Maker {
 
 #[test]
 fn programs_compute_what_their_statements_say() {
-    let protocol = registry::find("rep3-ring").expect("it is registered");
-    let under = Under { protocol, parties: 3 };
+    let under = Under::named("rep3-ring", 3);
     let start = std::time::Instant::now();
     for seed in seed::cases(400, 1) {
         let (case, expected, text) = Maker::new(seed).program(12);

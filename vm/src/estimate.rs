@@ -14,7 +14,8 @@ use mpc_runtime::{Error, Executor, Header, Party, Result, Transport};
 
 use crate::machine::{Binding, Machine};
 
-/// The cost of running `entry` of a program under a protocol, `roles` played as given.
+/// The cost of running `entry` of a program under a protocol, roles played as `binding` says; it needs
+/// no inputs.
 ///
 /// Jumps on clear conditions go as `decisions` say ([`crate::machine::Outcome::decisions`] of a run);
 /// where these end, a loop ends.
@@ -25,7 +26,7 @@ pub fn estimate(
     program: &Rc<Program>,
     protocol: &Entry,
     setup: &Setup,
-    roles: &[Party],
+    binding: Binding,
     entry: &str,
     decisions: Vec<bool>,
 ) -> Result<Account> {
@@ -33,7 +34,6 @@ pub fn estimate(
     let scheme = protocol.build(setup, 0, &seeds)?;
     let ledger = Rc::new(Ledger::new(scheme, setup.parties));
     let executor = Executor::new(Box::new(Silent { parties: setup.parties }));
-    let binding = Binding { roles: roles.to_vec(), inputs: vec![] };
     let mut machine = Machine::unchecked(program.clone(), ledger.clone(), executor, binding);
     machine.replay(decisions);
     machine.run(entry, &mut |_, _| {})?;

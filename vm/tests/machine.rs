@@ -39,7 +39,8 @@ fn plain(program: &Rc<Program>, input: &[i128]) -> Result<Machine, mpc_runtime::
     let end = local::network(1, 1).pop().expect("one party");
     let seeds = Seeds { own: [1; 32], pair: vec![[0; 32]] };
     let protocol = registry::find("plain")?.build(&setup(), 0, &seeds)?;
-    let binding = Binding { roles: vec![0], inputs: vec![Some(input.to_vec())] };
+    let binding =
+        Binding { roles: vec![0], inputs: vec![Some(input.to_vec())], ..Default::default() };
     Machine::new(program.clone(), protocol, Box::new(end), binding)
 }
 
@@ -57,7 +58,8 @@ fn setup() -> Setup {
 fn run_plain(program: &Rc<Program>, input: &[i128]) -> Result<Outcome, mpc_runtime::Error> {
     let outcome = plain(program, input)?.run("main", &mut |_, _| {})?;
     let entry = registry::find("plain")?;
-    let account = estimate(program, entry, &setup(), &[0], "main", outcome.decisions.clone())?;
+    let binding = Binding { roles: vec![0], ..Default::default() };
+    let account = estimate(program, entry, &setup(), binding, "main", outcome.decisions.clone())?;
     assert_eq!(account.rounds, outcome.stats.rounds);
     Ok(outcome)
 }

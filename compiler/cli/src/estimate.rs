@@ -9,6 +9,7 @@ use mpc_protocols::registry::{Entry, PROTOCOLS, find};
 use mpc_protocols::{Setup, Truncation};
 use mpc_runtime::Phase;
 use mpc_vm::estimate::estimate;
+use mpc_vm::machine::Binding;
 use mpc_vm::net::Network;
 use serde_json::{Value, json};
 
@@ -84,8 +85,9 @@ fn one(arguments: &Estimate, program: &Rc<Program>, protocol: &Entry) -> Result<
         threads: 1,
     };
     // As `mpcvm` does unless told otherwise: roles go round the parties.
-    let roles: Vec<usize> = (0..program.roles.len()).map(|role| role % parties).collect();
-    let account = estimate(program, protocol, &setup, &roles, &arguments.entry, vec![])
+    let roles = (0..program.roles.len()).map(|role| role % parties).collect();
+    let binding = Binding { roles, ..Default::default() };
+    let account = estimate(program, protocol, &setup, binding, &arguments.entry, vec![])
         .map_err(|e| e.to_string())?;
     let sent: Vec<Value> = (0..parties)
         .map(|party| {

@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
     };
     let scheme = protocol.build(&setup, me, &seeds)?;
     drop(seeds);
-    let binding = Binding { roles: roles.clone(), inputs: values };
+    let binding = Binding { roles: roles.clone(), inputs: values, ..Default::default() };
     let transport = Box::new(connected.transport);
     let mut machine = Machine::new(program.clone(), scheme, transport, binding)?;
     let mut progress = Progress::new(&program, entry, !arguments.child || me == 0);

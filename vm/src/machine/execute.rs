@@ -12,13 +12,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::rc::Rc;
 
-use mpc_bytecode::{Group, Run, execute};
+use mpc_bytecode::{Group, execute};
 use mpc_protocols::{Clear, ClearBits, Protocol, Shares};
 use mpc_runtime::{Depth, Error, Result, Slot, Step};
 
 use super::Machine;
 pub(super) use super::bank::{Source, Vector};
 use super::levels::HasDepth;
+use super::tiles::{Part, Tile, deal};
 
 impl execute::Executor for Machine {
     type Error = Error;
@@ -161,56 +162,6 @@ fn join(parts: Vec<Operand>) -> Operand {
 /// Where the result of one group goes, and its length.
 pub(super) type Target<T> = (Rc<Slot<T>>, usize);
 
-/// Bits of the longest operand that one task works on, in the clear: its planes then stay in the
-/// cache while one tile is on the wire and the next is computed.
-const TILE_BITS: usize = 64 << 15;
-
-/// Some rows of a group.
-struct Part {
-    group: usize,
-    rows: Range<usize>,
-}
-
-/// Which rows of a result are written, and how many there are.
-pub(super) struct Tile {
-    rows: Range<usize>,
-    of: usize,
-}
-
-impl Tile {
-    /// The registers of the rows, if all of them go to `run`.
-    pub(super) fn of(&self, run: Run) -> Run {
-        let width = if self.of == 0 { 0 } else { run.len / self.of as u64 };
-        let (from, rows) = (self.rows.start as u64, self.rows.len() as u64);
-        Run { base: run.base + from * width, len: rows * width, ..run }
-    }
-}
-
-/// Deals groups, given as (rows, bits), out to tasks: short ones together, long ones in tiles. A row
-/// is never cut; tiles of many rows have a multiple of 64, so that bits stay in whole words.
-fn deal(groups: impl Iterator<Item = (usize, usize)>) -> Vec<Vec<Part>> {
-    let (mut tasks, mut open, mut open_bits) = (vec![], vec![], 0);
-    for (group, (rows, bits)) in groups.enumerate() {
-        if open_bits + bits > TILE_BITS && !open.is_empty() {
-            tasks.push(std::mem::take(&mut open));
-            open_bits = 0;
-        }
-        if bits <= TILE_BITS || rows <= 1 {
-            open.push(Part { group, rows: 0..rows });
-            open_bits += bits;
-            continue;
-        }
-        let most = (TILE_BITS / bits.div_ceil(rows)).max(1);
-        let tile = if most > 64 { most / 64 * 64 } else { most };
-        let starts = (0..rows).step_by(tile);
-        tasks.extend(starts.map(|from| vec![Part { group, rows: from..(from + tile).min(rows) }]));
-    }
-    if !open.is_empty() {
-        tasks.push(open);
-    }
-    tasks
-}
-
 impl Machine {
     /// The context for a task that executes the present instruction, and its number.
     pub(super) fn task(&mut self) -> (u64, u32, Step) {
@@ -290,7 +241,7 @@ impl Machine {
             let rounds = self.rounds(hash(&key), jobs.iter().map(|(_, operands)| operands), &call);
             let bits = |operands: &[Wanted]| operands.iter().map(Wanted::bits).max().unwrap_or(0);
             let sizes = jobs.iter().map(|(group, operands)| (rows(group), bits(operands)));
-            for parts in deal(sizes) {
+            for parts in deal(sizes, self.tile_bits) {
                 let mut tasks = vec![];
                 for Part { group, rows: part } in parts {
                     let (group, operands) = &jobs[group];

@@ -9,6 +9,7 @@
 mod bank;
 mod execute;
 mod levels;
+mod tiles;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -43,6 +44,9 @@ pub struct Binding {
     /// Values of the inputs, by id, where this party plays the owner: integers, fixed point scaled,
     /// bits as 0 and 1.
     pub inputs: Vec<Option<Vec<i128>>>,
+    /// Bits of the longest operand that one task works on, equal at all parties; a size that suits
+    /// caches if `None`.
+    pub tile_bits: Option<usize>,
 }
 
 /// What a party has at the end of a run.
@@ -87,6 +91,7 @@ pub struct Machine {
     /// jump is taken.
     replay: Option<std::vec::IntoIter<bool>>,
     memory_limit: usize,
+    tile_bits: usize,
     /// Whether the protocol has agreed on its keys.
     set_up: bool,
 }
@@ -124,6 +129,7 @@ impl Machine {
         binding: Binding,
     ) -> Machine {
         let memory_limit = register_bytes(&program, &*protocol).saturating_mul(6) / 5 + SPARE_BYTES;
+        let tile_bits = binding.tile_bits.unwrap_or(tiles::TILE_BITS);
         Machine {
             integers: vec![0; program.registers(BankName::R) as usize],
             levels: Levels::new(&program, protocol.clone(), executor.parties()),
@@ -145,6 +151,7 @@ impl Machine {
             decisions: vec![],
             replay: None,
             memory_limit,
+            tile_bits,
             set_up: false,
         }
     }
