@@ -2,6 +2,7 @@
 
 use mpc_bytecode::operand::Text;
 use mpc_bytecode::{Element, Entry, Instruction, Program, Receivers, Variable};
+use mpc_tests::programs::from_source;
 use mpc_tests::{generate, seed, session};
 
 /// Runs `count` programs under every protocol, or as many as `seconds` allow; fails with all
@@ -38,6 +39,22 @@ fn programs_of_64_bits_agree_with_the_emulator_under_every_protocol() {
 #[test]
 fn wide_programs_agree_with_the_emulator_under_every_protocol() {
     compare(30, 2000, 30, 110, 20);
+}
+
+#[test]
+fn vectors_of_several_tiles_agree_with_the_emulator() {
+    let program = from_source(
+        "role a; input x: secret int<60>[70001] from a;
+         let y = x * reverse(x);
+         output y[7..70001] to all as \"products\";
+         output x[1..] < x[..70000] to all as \"less\";
+         output sum(y) to all as \"sum\";",
+    );
+    let x = (0..70_001).map(|i: i128| (i * i * 77 + i) % (1 << 20)).collect();
+    let case = session::Case { program, inputs: vec![x] };
+    for under in [session::Under::named("rep3-ring", 3), session::Under::named("rep3-bin", 3)] {
+        case.check(under, "main").unwrap_or_else(|what| panic!("{what}"));
+    }
 }
 
 #[test]

@@ -296,6 +296,26 @@ impl Maker {
         self.variables.push(result);
     }
 
+    /// Variables that hand their values on, so that what is secret reaches one after the other.
+    fn chain(&mut self) {
+        let last = 1 + self.rng.below(4) as i128;
+        let (expr, _) = self.good(0..last, true);
+        let total = Reduce("sum", Box::new(Flat(Box::new(expr))));
+        let values = (0..last).map(|i| total.value(&self.variables, i));
+        let Some(values) = values.collect::<Option<Vec<_>>>() else { return };
+        let mut held = [1, 2, 3];
+        for value in values {
+            held = [held[0] + value.data[0], held[0], held[1] - 1];
+        }
+        let [a, b, c] = [0, 1, 2].map(|k| format!("v{}", self.variables.len() + k));
+        let _ = writeln!(
+            self.text,
+            "var ({a}, {b}, {c}) = (1, 2, 3);\nfor i in 0..{last} {{ {c} = {b} - 1; {b} = {a}; {a} += {}; }}",
+            total.text()
+        );
+        self.variables.extend(held.map(Tensor::number));
+    }
+
     /// Writes into rows of a variable.
     fn assign(&mut self) {
         let (expr, mut values) = self.good(0..1, false);
@@ -334,10 +354,11 @@ impl Maker {
 
     fn program(mut self, statements: usize) -> (Case, Vec<Tensor>, String) {
         for _ in 0..statements {
-            match self.rng.below(8) {
+            match self.rng.below(9) {
                 0..4 => self.define(),
                 4 | 5 => self.looped(),
-                6 => self.assign(),
+                6 => self.chain(),
+                7 => self.assign(),
                 _ => self.branch(),
             }
         }
