@@ -35,6 +35,7 @@ ROWS = {
     "fixed product, exact": ("fixed", {"N": M}, 5, "exact", M, ("b_fix-nearest", 1)),
     "fixed matmul 256": ("matmul", {"N": 256}, 10, "exact", 1, ("b_matmul-256", 1)),
     "fixed matmul 1024": ("matmul", {"N": 1024}, 1, "exact", 1, ("b_matmul-1024", 1)),
+    "sort, int<64>, a row each": ("sort", {"N": 100_000}, 1, "exact", 100_000, ("b_sort", 1)),
     "dependent product": ("product", {"N": 1}, 10_000, "exact", 1, ("b_chain", 10_000)),
 }
 

@@ -32,12 +32,12 @@ use mpc_runtime::{Error, Label, Party, Result, Step};
 
 use super::over_binary::BinaryScheme;
 use super::rep3::convert::{Carried, cost};
-use super::rep3::{Form, PARTIES, Trio, both, costs, elements, now, plane, zip};
+use super::rep3::{Form, PARTIES, Trio, both, costs, elements, plane, zip};
 use crate::algebra::matrix;
 use crate::algebra::ring::Word;
 use crate::algebra::simd;
 use crate::cost::{Call, Cost, Truncation, Verb};
-use crate::protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup};
+use crate::protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
 use crate::value::{Clear, ClearBits, Shares, Unit};
 
 /// What it promises.
@@ -329,11 +329,9 @@ impl<W: Word> Protocol for Rep3<W> {
             Verb::OneHot { n } => cost::eqz::<W>(len, index_bits(n, bits)),
             Verb::Decompose { k } => cost::decompose::<W>(len / k.max(1) as usize, k, bits),
             Verb::Shuffle { .. } => costs::shuffle(number),
-            Verb::Permute { width } => {
-                let rows = len / width.max(1) * W::WORDS * 8;
-                costs::shuffle(number + rows).then(&costs::each(rows))
+            Verb::Permute { .. } | Verb::Compose { .. } | Verb::OpenWide | Verb::Mask => {
+                return None;
             }
-            Verb::Compose { .. } | Verb::OpenWide | Verb::Mask => return None,
         })
     }
 
@@ -599,42 +597,4 @@ impl<W: Word> Protocol for Rep3<W> {
     ) -> Fut<'a> {
         Box::pin(self.trio.shuffle_rows::<W>(step, a, Form::numbers::<W>(a.len()), rows, width))
     }
-
-    fn permute<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        perm: &'a Shares,
-        width: usize,
-        _: u32,
-    ) -> Fut<'a> {
-        Box::pin(async move {
-            // Rows with their targets in a common random order: then the targets are no secret.
-            let (rows, wide) = (perm.len(), width + 1);
-            let joined = Shares::concat(&[a.clone(), perm.clone()]).pick(rows * wide, |i| {
-                match (i / wide, i % wide) {
-                    (row, column) if column == width => rows * width + row,
-                    (row, column) => row * width + column,
-                }
-            });
-            let form = Form::numbers::<W>(rows * wide);
-            let shuffled = self.trio.shuffle_rows::<W>(step, &joined, form, rows, wide).await?;
-            let targets = shuffled.pick(rows, |i| i * wide + width);
-            let targets = self.open(step, &targets, None, W::BITS).await?;
-            let to = permutation(targets.values().expect("opened to all"))?;
-            let content = shuffled.pick(rows * width, |i| i / width * wide + i % width);
-            Ok(content.scatter_rows(&to, width).at_depth(targets.depth))
-        })
-    }
-}
-
-/// The values as indices, each of which occurs once.
-fn permutation(values: &[i128]) -> Result<Vec<usize>> {
-    let mut seen = vec![false; values.len()];
-    let index = |&x: &i128| {
-        let place = usize::try_from(x).ok().filter(|&i| i < seen.len());
-        let fresh = place.filter(|&i| !std::mem::replace(&mut seen[i], true));
-        fresh.ok_or_else(|| Error::Program("permute: the secret vector is no permutation".into()))
-    };
-    values.iter().map(index).collect()
 }

@@ -49,14 +49,17 @@ pub(crate) fn of_party(
             let instruction = program.code.get(at as usize);
             let counts = stats.by_place.get(&at).copied().unwrap_or_default();
             let work = stats.work_ns.get(&at).copied().unwrap_or(0);
-            json!({
-                "instruction": instruction.map(|_| at),
+            let mut line = json!({
                 "mnemonic": instruction.map_or("setup", |i| i.mnemonic()),
                 "source": program.place(at as usize),
                 "messages": counts.messages,
                 "bytes": counts.bytes,
                 "work_seconds": work as f64 / 1e9,
-            })
+            });
+            if instruction.is_some() {
+                line["instruction"] = json!(at);
+            }
+            line
         })
         .collect();
     let preprocessing = stats.preprocessing_ns as f64 / 1e9;

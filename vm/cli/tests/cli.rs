@@ -274,12 +274,15 @@ fn results_that_cannot_be_printed_are_an_error() {
 fn session(place: &Place, parties: usize) -> String {
     let directory = place.0.display().to_string();
     let mut session = String::new();
-    for party in 0..parties {
+    // Ports that are free now, and different since they are held together; tests of other processes may
+    // take one before it is used, which is rare.
+    let bind = |_| std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listeners: Vec<_> = (0..parties).map(bind).collect();
+    for (party, listener) in listeners.iter().enumerate() {
         let name = format!("p{party}");
         let output = mpcvm(&["keygen", "--out", &directory, "--name", &name]);
         assert!(output.status.success());
-        // a port that was free a moment ago; tests of other processes may take it, which is rare
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let port = listener.local_addr().unwrap();
         session += &text(&output.stdout).replace("HOST:PORT", &port.to_string());
     }
     session

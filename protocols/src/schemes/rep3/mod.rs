@@ -25,12 +25,12 @@ use mpc_runtime::{Depth, Key, Label, Op, Party, Payload, Result, Step};
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
+use crate::Error;
 use crate::algebra::bits::Wire;
 use crate::algebra::ring::Ring;
 use crate::algebra::simd;
 use crate::protocol::{Seeds, Setup};
 use crate::value::{Plane, Shares, Unit};
-use crate::{Error, Fut};
 
 /// Number of parties.
 pub(crate) const PARTIES: usize = 3;
@@ -62,11 +62,6 @@ mod purpose {
     pub(super) const ORDER: u16 = 3;
     /// Masks of [`super::Trio::input`]; one for each input of a verb.
     pub(super) const INPUT: u16 = 16;
-}
-
-/// A value at once.
-pub(crate) fn now<'a, T: 'a>(value: T) -> Fut<'a, T> {
-    Box::pin(std::future::ready(Ok(value)))
 }
 
 /// A plane whose elements `fill` sets as elements of a ring.

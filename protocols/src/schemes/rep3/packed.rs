@@ -2,10 +2,10 @@
 
 use mpc_runtime::{Label, Party, Result, Step};
 
-use super::{Form, PARTIES, Trio, costs, now, zip};
+use super::{Form, PARTIES, Trio, costs, zip};
 use crate::algebra::ring::{Bits, Ring};
 use crate::cost::{Call, Cost, Verb};
-use crate::protocol::Fut;
+use crate::protocol::{Fut, now};
 use crate::schemes::over_binary::BinaryScheme;
 use crate::value::{ClearBits, Shares};
 
