@@ -160,6 +160,26 @@ impl TlsTransport {
             }
         }
         self.links.iter_mut().flatten().for_each(Link::shut);
+        self.read_to_the_end(end);
+    }
+
+    /// Reads until the others have closed, or `until`. With bytes unread the system would reset the
+    /// connections, and what was sent last would be lost at the others.
+    fn read_to_the_end(&mut self, until: Instant) {
+        let mut ignored = Vec::new();
+        while Instant::now() < until {
+            for link in self.links.iter_mut() {
+                let over =
+                    link.as_mut().is_some_and(|l| l.is_over() || l.read(&mut ignored).is_err());
+                if over {
+                    *link = None;
+                }
+            }
+            ignored.clear();
+            if self.links.iter().all(Option::is_none) || self.wait(until).is_err() {
+                return;
+            }
+        }
     }
 
     /// Drops all connections without a word, as a process that is killed does.
