@@ -57,24 +57,44 @@ fn vectors_of_several_tiles_agree_with_the_emulator() {
     }
 }
 
+/// A program of one entry from the text of its instructions.
+fn program(text: &str, registers: [u64; 5]) -> Program {
+    let parse = |line| Instruction::parse(&mut Text::new(line)).expect("it is an instruction");
+    let code: Vec<_> = text.lines().map(parse).collect();
+    let entries = vec![Entry { name: "main".into(), start: 0, end: code.len() as u32 }];
+    Program { entries, registers, ring_bits: 8, field_bits: 8, code, ..Default::default() }
+}
+
+#[test]
+fn a_branch_on_what_one_party_alone_knows_is_refused_by_the_others() {
+    let receivers = Receivers::Roles(vec![0]);
+    let input = Variable { name: "x".into(), element: Element::Bool, shape: vec![1], receivers };
+    let text = "inputcb (cb0:1, $0)\njumpz (cb0:1, @2)\nhalt ()";
+    let program = Program {
+        roles: vec!["owner".into()],
+        inputs: vec![input],
+        ..program(text, [0, 0, 0, 1, 0])
+    };
+    let case = session::Case { program, inputs: vec![vec![1]] };
+    let under = session::Under::named("rep3-ring", 3);
+    let error = match case.run(under, mpc_protocols::Truncation::Exact, "main") {
+        Ok(_) => panic!("two parties do not know the condition"),
+        Err(error) => error.to_string(),
+    };
+    assert!(error.contains("a value that this party does not know"), "{error}");
+}
+
 #[test]
 fn a_difference_is_noticed() {
     // uniform bits put out: no two runs agree on 64 of them
     let text = "randsb (sb0:64)\nopensb (cb0:64, sb0:64)\noutputcb ($0, cb0:64)\nhalt ()";
-    let parse = |line| Instruction::parse(&mut Text::new(line)).expect("it is an instruction");
-    let code: Vec<_> = text.lines().map(parse).collect();
     let output = Variable {
         name: "noise".into(),
         element: Element::Bool,
         shape: vec![64],
         receivers: Receivers::All,
     };
-    let entries = vec![Entry { name: "main".into(), start: 0, end: code.len() as u32 }];
-    let registers = [0, 0, 64, 64, 0];
-    let (ring_bits, field_bits) = (8, 8);
-    let outputs = vec![output];
-    let program =
-        Program { outputs, entries, registers, ring_bits, field_bits, code, ..Default::default() };
+    let program = Program { outputs: vec![output], ..program(text, [0, 0, 64, 64, 0]) };
     let case = session::Case { program, inputs: vec![] };
     for under in session::all() {
         let what = case.check(under, "main").expect_err("noise equals noise");
