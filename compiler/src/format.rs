@@ -333,6 +333,7 @@ fn item_span(item: &Item) -> Span {
         Item::Const(c) => c.span,
         Item::Fn(f) => f.span,
         Item::State(s) => s.span,
+        Item::Circuit(c) => c.span,
         Item::Entry(e) => e.span,
         Item::Stmt(s) => s.span,
     }
@@ -367,6 +368,7 @@ fn plain_item(item: &Item) -> String {
                 None => format!("{head};"),
             }
         }
+        Item::Circuit(c) => format!("circuit {} = \"{}\";", c.name.name, c.file.name),
         Item::State(s) => format!("state {}: {};", s.name.name, type_text(&s.ty)),
         Item::Fn(_) | Item::Entry(_) | Item::Stmt(_) => String::new(),
     }

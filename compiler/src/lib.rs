@@ -24,6 +24,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bristol;
 pub mod check;
 pub mod diagnostics;
 pub mod emit;

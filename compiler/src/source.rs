@@ -6,6 +6,8 @@ use std::fmt;
 
 /// Largest source file that is read, in bytes. A program is written by hand; anything larger is data in the wrong place.
 pub const MAX_SOURCE_BYTES: usize = 4 << 20;
+/// Largest file of any kind that is read, in bytes: circuits are written by programs.
+pub const MAX_FILE_BYTES: usize = 64 << 20;
 
 /// Number of a file in a [`SourceMap`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -106,8 +108,8 @@ pub enum LoadError {
     Missing,
     /// It exists and cannot be read, for the reason given.
     Unreadable(String),
-    /// It is larger than [`MAX_SOURCE_BYTES`].
-    TooLarge,
+    /// It is larger than so many bytes.
+    TooLarge(usize),
 }
 
 impl fmt::Display for LoadError {
@@ -115,11 +117,9 @@ impl fmt::Display for LoadError {
         match self {
             Self::Missing => write!(f, "no such file"),
             Self::Unreadable(why) => write!(f, "{why}"),
-            Self::TooLarge => write!(
-                f,
-                "larger than {} MiB, the most a source file may have",
-                MAX_SOURCE_BYTES >> 20
-            ),
+            Self::TooLarge(limit) => {
+                write!(f, "larger than {} MiB, the most that such a file may have", limit >> 20)
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mpc_compiler::diagnostics::{Diagnostic, render, render_json};
 use mpc_compiler::passes::Level;
-use mpc_compiler::source::{LoadError, Loader, MAX_SOURCE_BYTES, SourceMap};
+use mpc_compiler::source::{LoadError, Loader, MAX_FILE_BYTES, SourceMap};
 use mpc_compiler::{CompileOptions, Failure};
 
 /// Compiles programs for secure multi-party computation.
@@ -289,8 +289,12 @@ impl Loader for Folder {
         }
         let mut bytes = vec![];
         let open = std::fs::File::open(&file).map_err(unreadable)?;
-        open.take(MAX_SOURCE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() > MAX_SOURCE_BYTES { Err(LoadError::TooLarge) } else { Ok(bytes) }
+        open.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() > MAX_FILE_BYTES {
+            Err(LoadError::TooLarge(MAX_FILE_BYTES))
+        } else {
+            Ok(bytes)
+        }
     }
 }
 

@@ -4,8 +4,11 @@
 //! `use super::…` the folder above, which is refused above the folder of the program.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use crate::bristol;
 use crate::diagnostics::{Diagnostic, did_you_mean};
+use crate::ir::Circuit;
 use crate::lang_items::LangItem;
 use crate::parse::{self, ast};
 use crate::source::{FileId, LoadError, Loader, MAX_SOURCE_BYTES, SourceMap, Span};
@@ -32,6 +35,8 @@ pub enum Def {
     Fn(ModuleId, usize),
     /// The constant at this place.
     Const(ModuleId, usize),
+    /// The circuit at this place.
+    Circuit(ModuleId, usize),
     /// A module.
     Module(ModuleId),
     /// Something whose import failed, and was reported.
@@ -49,6 +54,8 @@ pub struct Module {
     pub ast: ast::File,
     /// Its functions, constants and imports.
     pub names: BTreeMap<String, Def>,
+    /// Its circuits that could be read, by the place of their item.
+    circuits: BTreeMap<usize, Arc<Circuit>>,
 }
 
 impl Module {
@@ -65,6 +72,14 @@ impl Module {
         match &self.ast.items[item] {
             ast::Item::Const(c) => c,
             _ => unreachable!("Def::Const names a constant"),
+        }
+    }
+
+    /// The circuit at `item`, which [`Def::Circuit`] gave, unless it could not be read.
+    pub fn circuit(&self, item: usize) -> Option<(&ast::CircuitFile, Arc<Circuit>)> {
+        match &self.ast.items[item] {
+            ast::Item::Circuit(c) => Some((c, self.circuits.get(&item)?.clone())),
+            _ => unreachable!("Def::Circuit names a circuit"),
         }
     }
 }
@@ -129,7 +144,10 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn read(&self, path: &str) -> Result<Vec<u8>, LoadError> {
         let bytes = self.loader.load(path)?;
-        if bytes.len() > MAX_SOURCE_BYTES { Err(LoadError::TooLarge) } else { Ok(bytes) }
+        match bytes.len() {
+            0..=MAX_SOURCE_BYTES => Ok(bytes),
+            _ => Err(LoadError::TooLarge(MAX_SOURCE_BYTES)),
+        }
     }
 
     fn parse(&mut self, path: &str, name: &str, bytes: Vec<u8>) -> Option<ModuleId> {
@@ -151,7 +169,8 @@ impl Reader<'_> {
         self.messages.extend(messages);
         let id = self.program.modules.len();
         let names = self.definitions(id, &ast);
-        self.program.modules.push(Module { name: name.to_string(), file, ast, names });
+        let circuits = BTreeMap::new();
+        self.program.modules.push(Module { name: name.to_string(), file, ast, names, circuits });
         Some(id)
     }
 
@@ -162,6 +181,7 @@ impl Reader<'_> {
             let (name, def) = match item {
                 ast::Item::Fn(f) => (&f.name, Def::Fn(id, i)),
                 ast::Item::Const(c) => (&c.name, Def::Const(id, i)),
+                ast::Item::Circuit(c) => (&c.name, Def::Circuit(id, i)),
                 _ => continue,
             };
             match places.get(name.name.as_str()) {
@@ -195,6 +215,49 @@ impl Reader<'_> {
         for item in uses {
             self.import(id, &item);
         }
+        self.circuits(id);
+    }
+
+    /// Reads the circuits that a module names.
+    fn circuits(&mut self, id: ModuleId) {
+        let items = self.program.modules[id].ast.items.iter().enumerate();
+        let named: Vec<(usize, ast::CircuitFile)> = items
+            .filter_map(|(i, item)| match item {
+                ast::Item::Circuit(c) => Some((i, c.clone())),
+                _ => None,
+            })
+            .collect();
+        for (item, ast::CircuitFile { file, .. }) in named {
+            match self.circuit(id, &file.name) {
+                Ok(circuit) => {
+                    self.program.modules[id].circuits.insert(item, Arc::new(circuit));
+                }
+                Err(why) => self.messages.push(Diagnostic::error(
+                    format!("cannot read the circuit `{}`", file.name),
+                    file.span,
+                    why,
+                )),
+            }
+        }
+    }
+
+    fn circuit(&self, from: ModuleId, file: &str) -> Result<Circuit, String> {
+        let module = &self.program.modules[from];
+        let importer = self.program.sources.get(module.file).map_or("", |s| s.name.as_str());
+        if importer.starts_with("stdlib/") {
+            return Err("the standard library has no circuits".into());
+        }
+        let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+        if !file.split('/').all(plain) || file.contains('\\') {
+            return Err("expected a path inside the folder of the program, with `/`".into());
+        }
+        let path = match importer.rsplit_once('/') {
+            Some((folder, _)) => format!("{folder}/{file}"),
+            None => file.to_string(),
+        };
+        let bytes = self.loader.load(&path).map_err(|why| format!("`{path}`: {why}"))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| "it is no text".to_string())?;
+        bristol::read(&path, text)
     }
 
     fn import(&mut self, into: ModuleId, item: &ast::Use) {

@@ -94,7 +94,7 @@ impl Checker<'_> {
                 Item::Role(roles, _) => {
                     roles.iter().filter_map(|r| r.count.as_ref()).for_each(|e| self.expr(e))
                 }
-                Item::Use(_) => {}
+                Item::Use(_) | Item::Circuit(_) => {}
             }
         }
         self.leave(0);

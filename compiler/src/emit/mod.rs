@@ -50,6 +50,7 @@ pub fn emit(module: &Module) -> Program {
             end: program.code.len() as u32,
         });
     }
+    program.circuits = module.circuits.clone();
     program.pool = pool.values;
     program
 }

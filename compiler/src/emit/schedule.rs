@@ -253,6 +253,7 @@ fn rounds(node: &Node, types: &[Type]) -> u64 {
         | Op::Eq {} => 8,
         Op::OneHot { .. } | Op::Bits { .. } | Op::Permute {} => 8,
         Op::Select {} | Op::FromBit {} | Op::Compose { .. } => 2,
+        Op::Circuit { .. } => 32,
         Op::Shuffle { .. } => 3,
         Op::Share {} | Op::Publish {} | Op::Reveal {} | Op::RevealTo { .. } => 1,
         _ => 0,
@@ -267,6 +268,7 @@ fn symbol(node: &Node, types: &[Type]) -> u64 {
         Op::Trunc { shift } | Op::Shr { shift } => shift.hash(&mut parts),
         Op::Wrap { k } | Op::Bits { k } => k.hash(&mut parts),
         Op::OneHot { n } => n.hash(&mut parts),
+        Op::Circuit { id } => id.hash(&mut parts),
         Op::RevealTo { role } => role.hash(&mut parts),
         _ => {}
     }

@@ -28,8 +28,8 @@ use std::sync::Arc;
 
 use super::infer::{common_shape, infer, join};
 use super::{
-    Block, ConstData, Dim, Elem, Entry, InputDecl, Module, Node, Op, OutputDecl, Span, StateDecl,
-    Type, Value, Vis, strides_of_shape,
+    Block, Circuit, ConstData, Dim, Elem, Entry, InputDecl, Module, Node, Op, OutputDecl, Span,
+    StateDecl, Type, Value, Vis, strides_of_shape,
 };
 
 /// Makes a [`Module`], entry by entry.
@@ -111,6 +111,12 @@ impl Builder {
     pub fn output_decl(&mut self, decl: OutputDecl) -> u32 {
         self.module.outputs.push(decl);
         self.module.outputs.len() as u32 - 1
+    }
+
+    /// Declares a circuit.
+    pub fn circuit_decl(&mut self, circuit: Circuit) -> u32 {
+        self.module.circuits.push(circuit);
+        self.module.circuits.len() as u32 - 1
     }
 
     /// Declares a state.
@@ -325,6 +331,11 @@ impl Builder {
     /// Number of the bits on the last axis.
     pub fn compose(&mut self, a: Value, signed: bool) -> Value {
         self.emit(Op::Compose { signed }, &[a])
+    }
+
+    /// Outputs of a declared circuit for inputs along the last axis.
+    pub fn circuit(&mut self, a: Value, id: u32) -> Value {
+        self.emit(Op::Circuit { id }, &[a])
     }
 
     /// Bits on a new last axis, set where a equals the position.

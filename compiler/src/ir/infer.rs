@@ -76,6 +76,15 @@ fn rule(module: &Module, op: &Op, args: &[&Type]) -> Result<Option<Type>, String
             some(Type::num(args[0].vis, rows, k as u32 + u32::from(!signed)))
         }
         Op::FromBit {} => some(Type::num(bit(args[0])?.vis, &args[0].shape, 2)),
+        Op::Circuit { id } => {
+            let circuit = module.circuits.get(*id as usize).ok_or("no such circuit")?;
+            secret(bit(args[0])?)?;
+            let (rows, inputs) = split_last(args[0])?;
+            if inputs != circuit.input_bits() {
+                return Err(format!("{inputs} bits for {}", circuit.input_bits()));
+            }
+            some(Type::bit(Vis::Secret, &append(rows, circuit.output_bits())))
+        }
         Op::OneHot { n } => some(Type::bit(num(args[0])?.vis, &append(&args[0].shape, *n))),
         Op::Reshape { shape } => {
             if size_of_shape(shape) != tensor(args[0])?.size() {

@@ -280,6 +280,14 @@ impl Run<'_> {
             | Op::Reveal {}
             | Op::RevealTo { .. }
             | Op::Lift { .. } => Ok(arg(0).to_vec()),
+            Op::Circuit { id } => {
+                let circuit = self.module.circuits.get(*id as usize).ok_or("no such circuit")?;
+                let (a, k) = (arg(0), circuit.input_bits());
+                let outputs = a.chunks(k).flat_map(|row| {
+                    circuit.evaluate(&row.iter().map(|&x| x == 1).collect::<Vec<bool>>())
+                });
+                Ok(outputs.map(i128::from).collect())
+            }
             Op::OneHot { n } => Ok(arg(0)
                 .iter()
                 .flat_map(|&x| (0..*n).map(move |j| i128::from(x == j as i128)))

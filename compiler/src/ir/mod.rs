@@ -32,6 +32,8 @@ pub mod verify;
 pub use build::Builder;
 pub use ops::Op;
 
+pub use mpc_bytecode::{Circuit, Gate};
+
 use std::sync::Arc;
 
 /// What one element of a tensor is.
@@ -336,6 +338,8 @@ pub struct Module {
     pub outputs: Vec<OutputDecl>,
     /// States.
     pub states: Vec<StateDecl>,
+    /// Boolean circuits.
+    pub circuits: Vec<Circuit>,
     /// Entry points.
     pub entries: Vec<Entry>,
 }

@@ -85,6 +85,8 @@ macro_rules! for_each_op {
             Compose = "compose" { signed: bool } Exactly(1) 0 Pure;
             /// The number 0 or 1 of a bit.
             FromBit = "from_bit" {} Exactly(1) 0 Pure;
+            /// The output bits of the module's circuit of that number, for input bits along the last axis; secret.
+            Circuit = "circuit" { id: u32 } Exactly(1) 0 Pure;
             /// Bits on a new last axis of size n: element j is set where a = j; all clear outside 0..n.
             OneHot = "one_hot" { n: usize } Exactly(1) 0 Pure;
 

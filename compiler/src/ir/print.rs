@@ -6,6 +6,7 @@
 //! input "x" role 0 fix<40,16> [3] secret
 //! output "y" fix<40,16> [] to all
 //! state "w" fix<40,16> [3] secret
+//! circuit "both" [1, 1] to [1] {and 0 1} [2]
 //! entry "main" {
 //!   %0: private(0) num<40> [3] = input id=0 @0:2:1
 //!   %1: secret num<40> [3] = share %0
@@ -23,7 +24,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    Block, ConstData, DataType, Dim, Elem, Entry, Module, Node, Op, Receivers, Type, Value, Vis,
+    Block, ConstData, DataType, Dim, Elem, Entry, Gate, Module, Node, Op, Receivers, Type, Value,
+    Vis,
 };
 use crate::for_each_op;
 
@@ -63,6 +65,24 @@ pub fn print(module: &Module) -> String {
             data(s.data),
             s.shape.text(),
             s.vis.text()
+        );
+    }
+    for c in &module.circuits {
+        let gate = |gate: &Gate| match gate {
+            Gate::And(a, b) => format!("and {a} {b}"),
+            Gate::Xor(a, b) => format!("xor {a} {b}"),
+            Gate::Not(a) => format!("not {a}"),
+            Gate::Constant(bit) => format!("const {}", u8::from(*bit)),
+        };
+        let numbers = |list: &[u32]| self::list(list.iter().map(u32::to_string));
+        let _ = writeln!(
+            out,
+            "circuit {} [{}] to [{}] {{{}}} [{}]",
+            quoted(&c.name),
+            numbers(&c.inputs),
+            numbers(&c.outputs),
+            list(c.gates.iter().map(gate)),
+            numbers(&c.results)
         );
     }
     for e in &module.entries {

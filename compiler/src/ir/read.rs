@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use super::{
-    Block, ConstData, DataType, Dim, Elem, Entry, InputDecl, Module, Node, Op, OutputDecl,
-    Receivers, Span, StateDecl, Type, Value, Vis,
+    Block, Circuit, ConstData, DataType, Dim, Elem, Entry, Gate, InputDecl, Module, Node, Op,
+    OutputDecl, Receivers, Span, StateDecl, Type, Value, Vis,
 };
 use crate::for_each_op;
 
@@ -157,10 +157,12 @@ impl Reader<'_> {
                     let (name, data, shape) = (self.string()?, self.data()?, Vec::parse(self)?);
                     m.states.push(StateDecl { name, data, shape, vis: Vis::parse(self)? });
                 }
+                "circuit" => m.circuits.push(self.circuit()?),
                 "entry" => m.entries.push(self.entry()?),
                 _ => {
                     return Err(
-                        "expected `file`, `role`, `input`, `output`, `state` or `entry`".into()
+                        "expected `file`, `role`, `input`, `output`, `state`, `circuit` or `entry`"
+                            .into(),
                     );
                 }
             }
@@ -207,6 +209,32 @@ impl Reader<'_> {
         };
         self.expect(">")?;
         Ok(out)
+    }
+
+    fn circuit(&mut self) -> Parsed<Circuit> {
+        let name = self.string()?;
+        self.expect("[")?;
+        let inputs = self.list("]", Self::number)?;
+        self.expect("to")?;
+        self.expect("[")?;
+        let outputs = self.list("]", Self::number)?;
+        self.expect("{")?;
+        let gates = self.list("}", Self::gate)?;
+        self.expect("[")?;
+        let results = self.list("]", Self::number)?;
+        let circuit = Circuit { name, inputs, outputs, gates, results };
+        circuit.check()?;
+        Ok(circuit)
+    }
+
+    fn gate(&mut self) -> Parsed<Gate> {
+        Ok(match self.word() {
+            "and" => Gate::And(self.number()?, self.number()?),
+            "xor" => Gate::Xor(self.number()?, self.number()?),
+            "not" => Gate::Not(self.number()?),
+            "const" => Gate::Constant(self.number::<u8>()? == 1),
+            _ => return Err("expected `and`, `xor`, `not` or `const`".into()),
+        })
     }
 
     fn entry(&mut self) -> Parsed<Entry> {

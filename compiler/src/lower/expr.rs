@@ -164,6 +164,7 @@ impl<'a> Lower<'a> {
         }
         match self.def(&path) {
             Some(super::Def::Fn(module, item)) => self.call_function(module, item, given, span),
+            Some(super::Def::Circuit(module, item)) => self.call_circuit(module, item, given, span),
             Some(super::Def::Const(..) | super::Def::Module(_)) => {
                 self.error(format!("`{path}` is no function"), span, "only functions can be called")
             }

@@ -9,6 +9,7 @@
 //! | `convert` | from one type to another, and literals to a type |
 //! | `expr`, `arith`, `index` | expressions, operators, places |
 //! | `stmt`, `loops`, `branches` | statements |
+//! | `circuit` | calls of circuits |
 //! | `call`, `types` | functions and their generic parameters, types as written |
 //! | `border` | roles, inputs, outputs, states, constants from outside |
 //! | `builtins` | the functions that every program has |
@@ -18,6 +19,7 @@ mod border;
 mod branches;
 mod builtins;
 mod call;
+mod circuit;
 mod convert;
 mod expr;
 mod index;
@@ -348,7 +350,7 @@ impl<'a> Lower<'a> {
         }
         match self.def(name) {
             Some(Def::Const(module, item)) => self.constant(module, item),
-            Some(Def::Fn(..)) => {
+            Some(Def::Fn(..) | Def::Circuit(..)) => {
                 let message =
                     Diagnostic::error(format!("`{name}` is a function"), span, "used like a value");
                 self.fail(message.help(format!("call it: `{name}(…)`")))

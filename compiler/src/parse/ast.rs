@@ -44,6 +44,8 @@ pub enum Item {
     Fn(Function),
     /// `state w: secret fix[30];`
     State(State),
+    /// `circuit aes = "aes_128.txt";`
+    Circuit(CircuitFile),
     /// `entry name { … }`
     Entry(Entry),
     /// A statement of the program that has only one entry point.
@@ -131,6 +133,17 @@ pub struct State {
     pub name: Ident,
     /// Its type.
     pub ty: Type,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// A circuit in a file of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CircuitFile {
+    /// Its name.
+    pub name: Ident,
+    /// The file, relative to the folder of the source file.
+    pub file: Ident,
     /// The whole item.
     pub span: Span,
 }

@@ -28,6 +28,8 @@ pub enum Token<'a> {
     State,
     #[token("entry")]
     Entry,
+    #[token("circuit")]
+    Circuit,
     #[token("let")]
     Let,
     #[token("var")]

@@ -9,6 +9,7 @@ pub mod convert;
 pub mod dabit;
 pub mod linear;
 pub mod mask;
+pub mod netlist;
 pub mod network;
 pub mod shuffle;
 pub mod tiles;

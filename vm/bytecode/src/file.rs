@@ -10,11 +10,11 @@
 //! compare it before they start.
 
 use crate::operand::{Input, put, put_signed, put_string, take_signed};
-use crate::{Bank, Error, Instruction, Result};
+use crate::{Bank, Circuit, Error, Instruction, Result};
 
 const MAGIC: &[u8; 4] = b"MPCB";
 /// Version of the format and of the instruction table.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 const HEAD_BYTES: usize = 54;
 
 /// Element type of an input, an output or a state.
@@ -129,6 +129,8 @@ pub struct Program {
     pub field_bits: u32,
     /// Constants.
     pub pool: Vec<i128>,
+    /// Circuits by id.
+    pub circuits: Vec<Circuit>,
     /// Instructions of all entries.
     pub code: Vec<Instruction>,
     /// Source files.
@@ -168,6 +170,7 @@ impl Program {
         put(u64::from(self.ring_bits), &mut body);
         put(u64::from(self.field_bits), &mut body);
         put_list(&self.pool, &mut body, |&value, out| put_signed(value, out));
+        put_list(&self.circuits, &mut body, Circuit::encode);
         put_list(&self.code, &mut body, Instruction::encode);
         put_list(&self.files, &mut body, |file, out| put_string(file, out));
         put(self.spans.len() as u64, &mut body);
@@ -251,6 +254,7 @@ impl Program {
         }
         let (ring_bits, field_bits) = (take_u32(input)?, take_u32(input)?);
         let pool = take_list(input, take_signed)?;
+        let circuits = take_list(input, Circuit::decode)?;
         let code = take_list(input, Instruction::decode)?;
         let files = take_list(input, Input::string)?;
         let mut last = [0_i128; 3];
@@ -276,6 +280,7 @@ impl Program {
             ring_bits,
             field_bits,
             pool,
+            circuits,
             code,
             files,
             spans,
@@ -308,6 +313,11 @@ impl Program {
         }
         if !self.pool.is_empty() {
             let _ = writeln!(out, "; constants {}", self.pool.len());
+        }
+        for (id, circuit) in self.circuits.iter().enumerate() {
+            let Circuit { name, inputs, outputs, gates, .. } = circuit;
+            let n = gates.len();
+            let _ = writeln!(out, "; circuit ${id} {name:?}: {inputs:?} to {outputs:?}, {n} gates");
         }
         for entry in &self.entries {
             let _ = writeln!(out, "entry {}:", entry.name);

@@ -5,15 +5,18 @@
 //! | [`table`] | every instruction, declared once |
 //! | [`operand`] | registers, immediates and dimensions: binary and text forms |
 //! | [`define`] | what the table generates: enum, codec, text, manual, executor traits |
+//! | [`circuit`] | boolean circuits that programs name |
 //! | [`file`] | the container: magic, version, manifest, constants, code, debug lines, hash |
 //! | [`verify`] | the one check on load, after which indices are trusted |
 
+pub mod circuit;
 pub mod define;
 pub mod file;
 pub mod operand;
 pub mod table;
 pub mod verify;
 
+pub use circuit::{Circuit, Gate};
 pub use define::{Group, Instruction, execute, group, manual};
 pub use file::{Element, Entry, Program, Receivers, Span, Variable};
 pub use operand::{

@@ -215,6 +215,8 @@ macro_rules! for_each_instruction {
                 0x77 many xorm = XorMixed { dst: Write<SB>, a: Read<SB>, b: Read<CB> }
                 /// `dst[i] = cond[i] ? a[i] : b[i]`.
                 0x78 many selectsb = SelectSecretBits { dst: Write<SB>, cond: Read<SB>, a: Read<SB>, b: Read<SB> }
+                /// Rows of bits: `dst[i]` = the outputs of circuit `id` for the inputs `a[i]`.
+                0x79 many circuit = EvaluateCircuit { dst: Write<SB>, a: Read<SB>, rows: Count, id: Id }
             }
             /// Secret randomness and permutations.
             Random {

@@ -40,6 +40,9 @@ pub fn verify(program: &Program) -> Result<()> {
             return outside("manifest");
         }
     }
+    if let Some(fault) = program.circuits.iter().find_map(|c| c.check().err()) {
+        return outside(fault);
+    }
     if program.inputs.iter().any(|v| !matches!(&v.receivers, Receivers::Roles(r) if r.len() == 1)) {
         return outside("owner of an input");
     }
@@ -349,6 +352,12 @@ impl execute::SecretBits for Verifier<'_> {
         andm(AndMixed): |_, g| elementwise(&g.dst.0, &[&g.a.0, &g.b.0]);
         xorm(XorMixed): |_, g| elementwise(&g.dst.0, &[&g.a.0, &g.b.0]);
         selectsb(SelectSecretBits): |_, g| elementwise(&g.dst.0, &[&g.cond.0, &g.a.0, &g.b.0]);
+        circuit(EvaluateCircuit): |v, g| {
+            let circuit = v.program.circuits.get(g.id.0 as usize).ok_or("no such circuit")?;
+            let fits = times(g.rows.0, circuit.input_bits() as u64, g.a.0.len)
+                && times(g.rows.0, circuit.output_bits() as u64, g.dst.0.len);
+            ensure(fits, "rows do not fit the operands")
+        };
     }
 }
 

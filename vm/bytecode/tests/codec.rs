@@ -92,7 +92,7 @@ fn each_kind_of_damage_to_the_header_is_named() {
     };
     assert_eq!(Program::load(b""), Err(Error::Magic));
     assert_eq!(with(0, 1), Err(Error::Magic));
-    assert_eq!(with(4, 0xff), Err(Error::Version(0xfe, 1)));
+    assert_eq!(with(4, 0xff), Err(Error::Version(0xfd, 2)));
     assert_eq!(with(6, 1), Err(Error::Malformed("feature bits")));
     assert_eq!(with(14, 1), Err(Error::Truncated));
     assert_eq!(with(22, 1), Err(Error::Hash));

@@ -4,7 +4,8 @@ mod support;
 
 use mpc_bytecode::operand::Text;
 use mpc_bytecode::{
-    Element, Entry, Error, Instruction, Program, Receivers, Span, Variable, verify::verify,
+    Circuit, Element, Entry, Error, Gate, Instruction, Program, Receivers, Span, Variable,
+    verify::verify,
 };
 
 fn parse(text: &str) -> Instruction {
@@ -36,6 +37,13 @@ fn with(lines: &[&str]) -> Program {
         ring_bits: 64,
         field_bits: 64,
         pool: vec![7; 8],
+        circuits: vec![Circuit {
+            name: "both".into(),
+            inputs: vec![1, 1],
+            outputs: vec![1],
+            gates: vec![Gate::And(0, 1)],
+            results: vec![2],
+        }],
         code,
         ..Program::default()
     }
@@ -221,6 +229,9 @@ const BROKEN: &[(&str, &str)] = &[
     // randomness
     ("rands (s0:4, 0)", WIDTH),
     ("rands (s0:4, 127)", WIDTH),
+    ("circuit (sb0:2, sb8:3, 2, $0)", ROWS),
+    ("circuit (sb0:3, sb8:4, 2, $0)", ROWS),
+    ("circuit (sb0:2, sb8:4, 2, $1)", "no such circuit"),
     ("shuffle (s0:4, s8:3, 2, 2, 8)", LENGTHS),
     ("shuffle (s0:4, s8:4, 3, 2, 8)", ROWS_1),
     ("shuffle (s0:4, s8:4, 2, 2, 0)", WIDTH),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use mpc_bytecode::Program;
 use mpc_compiler::passes::Level;
-use mpc_compiler::source::{LoadError, Loader, MAX_SOURCE_BYTES};
+use mpc_compiler::source::{LoadError, Loader, MAX_FILE_BYTES};
 use mpc_compiler::{CompileOptions, Failure as CompileFailure, diagnostics};
 use mpc_vm::data;
 
@@ -141,8 +141,12 @@ impl Loader for Folder {
         }
         let mut bytes = Vec::new();
         let file = fs::File::open(&file).map_err(failed)?;
-        file.take(MAX_SOURCE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-        if bytes.len() > MAX_SOURCE_BYTES { Err(LoadError::TooLarge) } else { Ok(bytes) }
+        file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() > MAX_FILE_BYTES {
+            Err(LoadError::TooLarge(MAX_FILE_BYTES))
+        } else {
+            Ok(bytes)
+        }
     }
 }
 

@@ -84,6 +84,7 @@ fn sum_program() -> Program {
         ring_bits: 17,
         field_bits: 17,
         pool: vec![],
+        circuits: vec![],
         spans: (1..=code.len() as u32).map(|line| Span { file: 0, line, column: 1 }).collect(),
         files: vec!["sum.mpc".into()],
         code,

@@ -96,6 +96,11 @@ impl execute::SecretBits for Emulator<'_> {
         selectsb(SelectSecretBits) = |e, g| {
             choose(&g.dst.0, e.get(&g.cond)?, e.get(&g.a)?, e.get(&g.b)?)
         };
+        circuit(EvaluateCircuit) = |e, g| {
+            let circuit = &e.program.circuits[g.id.0 as usize];
+            let (a, k) = (e.get(&g.a)?, circuit.input_bits());
+            (0..g.rows.0 as usize).flat_map(|row| circuit.evaluate(&a[row * k..][..k])).collect()
+        };
     }
 }
 

@@ -25,6 +25,7 @@ fn program(code: &[&str], outputs: &[(Element, u64)]) -> Program {
         ring_bits: 64,
         field_bits: 64,
         pool: vec![7, -7],
+        circuits: vec![],
         spans: vec![Span { file: 0, line: 3, column: 5 }; code.len()],
         files: vec!["test.mpc".into()],
         code,

@@ -17,7 +17,8 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use mpc_bytecode::execute::Execute;
-use mpc_bytecode::{Bank as BankName, Element, Program, Receivers, Run};
+use mpc_bytecode::{Bank as BankName, Circuit, Element, Gate, Program, Receivers, Run};
+use mpc_protocols::blocks::netlist::{self, Netlist};
 use mpc_protocols::value::live_bytes;
 use mpc_protocols::{Clear, ClearBits, Domain, Protocol, Shares};
 use mpc_runtime::executor::EARLY_BYTES;
@@ -94,6 +95,8 @@ pub struct Machine {
     tile_bits: usize,
     /// Whether the protocol has agreed on its keys.
     set_up: bool,
+    /// Circuits by id.
+    netlists: Rc<[Netlist]>,
 }
 
 /// Place of what happens before the first instruction.
@@ -130,6 +133,7 @@ impl Machine {
     ) -> Machine {
         let memory_limit = register_bytes(&program, &*protocol).saturating_mul(6) / 5 + SPARE_BYTES;
         let tile_bits = binding.tile_bits.unwrap_or(tiles::TILE_BITS);
+        let netlists = program.circuits.iter().map(netlist).collect();
         Machine {
             integers: vec![0; program.registers(BankName::R) as usize],
             levels: Levels::new(&program, protocol.clone(), executor.parties()),
@@ -153,6 +157,7 @@ impl Machine {
             memory_limit,
             tile_bits,
             set_up: false,
+            netlists,
         }
     }
 
@@ -276,6 +281,17 @@ impl Machine {
         }
         Ok(Run::new(base as u64, run.len))
     }
+}
+
+/// A circuit of a program in the form in which it is evaluated.
+fn netlist(circuit: &Circuit) -> Netlist {
+    let gates = circuit.gates.iter().map(|&gate| match gate {
+        Gate::And(a, b) => netlist::Gate::And(a, b),
+        Gate::Xor(a, b) => netlist::Gate::Xor(a, b),
+        Gate::Not(a) => netlist::Gate::Not(a),
+        Gate::Constant(bit) => netlist::Gate::Constant(bit),
+    });
+    Netlist::new(circuit.input_bits(), gates, circuit.results.clone())
 }
 
 /// Nanoseconds since the first call.

@@ -6,7 +6,7 @@ use mpc_bytecode::{
 };
 
 use super::Encoder;
-use crate::ir::{Node, Op, Value, Vis};
+use crate::ir::{Node, Op, Value, Vis, size_of_shape};
 
 impl Encoder<'_> {
     /// Operations that are one instruction; the banks of the operands choose it.
@@ -175,6 +175,11 @@ impl Encoder<'_> {
             }
             (Op::FromBit {}, [Sb]) => group!(SecretFromBits { dst: self.w(d), a: self.r(a) }),
             (Op::FromBit {}, _) => group!(ClearFromBits { dst: self.w(d), a: self.r(a) }),
+            (Op::Circuit { id }, _) => {
+                let axes = &self.ty(a).shape;
+                let rows = Count(size_of_shape(&axes[..axes.len() - 1]) as u64);
+                group!(EvaluateCircuit { dst: self.w(d), a: self.r(a), rows: rows, id: Id(*id) })
+            }
             (Op::OneHot { n }, [Se]) => {
                 group!(OneHotSecret {
                     dst: self.w(d),

@@ -2,8 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses a part")]
 
 use mpc_bytecode::{
-    Bits, C, CB, Count, Dims, Element, Entry, Id, Imm, Instruction, Pool, Program, Read, ReadR,
-    Receivers, Run, S, SB, Span, Target, Variable, Wide, Write, WriteR, group,
+    Bits, C, CB, Circuit, Count, Dims, Element, Entry, Gate, Id, Imm, Instruction, Pool, Program,
+    Read, ReadR, Receivers, Run, S, SB, Span, Target, Variable, Wide, Write, WriteR, group,
 };
 
 /// Length of most runs in tame instructions: a square, so that 2×2 matrices fit.
@@ -234,6 +234,22 @@ fn variable(name: &str, element: Element, receivers: Receivers) -> Variable {
     Variable { name: name.into(), element, shape: vec![2, 2], receivers }
 }
 
+/// A circuit from one bit to one bit, of gates of every kind.
+fn circuit(g: &mut Gen) -> Circuit {
+    let mut gates = vec![];
+    for wires in 1..9 {
+        let (a, b) = (g.below(wires) as u32, g.below(wires) as u32);
+        gates.push(match g.below(4) {
+            0 => Gate::And(a, b),
+            1 => Gate::Xor(a, b),
+            2 => Gate::Not(a),
+            _ => Gate::Constant(g.below(2) == 1),
+        });
+    }
+    let results = vec![g.below(9) as u32];
+    Circuit { name: "f.txt".into(), inputs: vec![1], outputs: vec![1], gates, results }
+}
+
 /// A program that the verifier takes: every instruction of the table in random order, in two entries.
 pub fn program(seed: u64) -> Program {
     let count = Instruction::COUNT as u32;
@@ -270,6 +286,7 @@ pub fn program(seed: u64) -> Program {
         ring_bits: 64,
         field_bits: 80,
         pool: (0..POOL).map(|_| g.signed()).collect(),
+        circuits: vec![circuit(&mut g)],
         spans: code.iter().map(|_| span(&mut g)).collect(),
         files: vec!["a.mpc".into()],
         code,

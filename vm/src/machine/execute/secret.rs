@@ -220,6 +220,19 @@ impl execute::SecretBits for Machine {
             p.xor(step, &chosen, o[2].secret()).await
         };
     }
+    fn circuit(&mut self, groups: &[group::EvaluateCircuit]) -> Result<()> {
+        let netlists = self.netlists.clone();
+        self.spawn(
+            groups,
+            |g| g.id.0 as usize,
+            |g| g.rows.0 as usize,
+            |m, g| Ok(vec![Wanted::sb(m, g.a.0, len(g.a.0))?]),
+            |m, g, tile, level| to_sb(m, tile.of(g.dst.0), level),
+            async move |p: &dyn Protocol, step: &Step, o: &[Operand], id| {
+                netlists[id].evaluate(p, step, o[0].secret()).await
+            },
+        )
+    }
     single_verbs! {
         movsb(MoveSecretBits) [sb a] => to_sb: async |_: &dyn Protocol, _: &Step, o: &[Operand], _: &group::MoveSecretBits| Ok(o[0].secret().clone());
         viewsb(ViewSecretBits) [sb a] => to_sb: async |_: &dyn Protocol, _: &Step, o: &[Operand], g: &group::ViewSecretBits| Ok(o[0].secret().view(g.offset.0, &g.dims.0));
