@@ -88,6 +88,48 @@ fn a_loop_over_overlapping_registers_gives_what_its_order_says() {
     assert_eq!(outcome.outputs, [(0, vec![1 + 4 + 9 + 16 + 4])]);
 }
 
+/// How often a party of `rep3-ring` hands messages to the transport in `n` products, of which none
+/// needs another.
+fn flushes(n: u32) -> u64 {
+    let program = assemble(
+        &format!(
+            "input (c0:1, $0)
+             share (s0:1, c0:1, $0, 40)
+             ldr (r0, 0)
+             ldr (r1, {n})
+             muls (s1:1, s0:1, s0:1, 40)
+             addri (r0, r0, 1)
+             jlt (r0, r1, @4)
+             open (c2:1, s1:1, 40)
+             output ($0, c2:1)
+             halt ()"
+        ),
+        1,
+        1,
+    );
+    let party = |end: local::Local| {
+        let me = mpc_runtime::Transport::me(&end);
+        let seeds = Seeds { own: [me as u8; 32], pair: vec![[9; 32]; 3] };
+        let setup = Setup { parties: 3, ..setup() };
+        let protocol = registry::find("rep3-ring")?.build(&setup, me, &seeds)?;
+        let inputs = vec![(me == 0).then(|| vec![1])];
+        let binding = Binding { roles: vec![0], inputs, ..Default::default() };
+        let mut machine = Machine::new(Rc::new(program.clone()), protocol, Box::new(end), binding)?;
+        let outcome = machine.run("main", &mut |_, _| {})?;
+        assert_eq!(outcome.outputs, [(0, vec![1])]);
+        machine.close()?;
+        Ok::<_, mpc_runtime::Error>(outcome.stats.flushes)
+    };
+    let all = local::run(3, party).into_iter().map(|flushes| flushes.expect("runs"));
+    all.max().expect("three parties")
+}
+
+#[test]
+fn many_tasks_wait_at_once_where_none_needs_another() {
+    let independent = flushes(20_000);
+    assert!(independent < 60, "{independent} flushes");
+}
+
 #[test]
 fn groups_of_one_instruction_read_before_any_of_them_writes() {
     let program = Rc::new(assemble(

@@ -27,8 +27,13 @@ use mpc_runtime::{Depth, Error, Executor, Party, Result, Slot, Stats, Transport}
 use bank::{Bank, Source};
 use levels::Levels;
 
-/// Tasks in flight.
-const WINDOW: usize = 1 << 14;
+/// Tasks in flight: at first, and at most. A window of few tasks stays in the cache, which is all that
+/// matters while each waits for the one before; it grows where tasks do not depend on each other.
+const FIRST_WINDOW: usize = 1 << 8;
+const LAST_WINDOW: usize = 1 << 14;
+
+/// Half a window that is over in fewer waits for messages waited for the rest of the program.
+const FEW_WAITS: usize = 8;
 
 /// Memory in flight beyond what the registers of the program take, in bytes.
 const SPARE_BYTES: usize = 64 << 20;
@@ -86,6 +91,8 @@ pub struct Machine {
     /// Depth of the clear values that led here.
     control: Depth,
     tasks: u64,
+    /// Tasks in flight at which issue pauses.
+    window: usize,
     issued: u64,
     decisions: Vec<bool>,
     /// Where costs are estimated: decisions to take where a condition is absent, in order; then the
@@ -151,6 +158,7 @@ impl Machine {
             halted: false,
             control: Depth::ZERO,
             tasks: 0,
+            window: FIRST_WINDOW,
             issued: 0,
             decisions: vec![],
             replay: None,
@@ -216,7 +224,7 @@ impl Machine {
         let setup = async move { protocol.setup(&step.preprocessing()).await };
         self.executor.spawn(self.tasks, SETUP, setup);
         self.tasks += 1;
-        self.drive(|executor| executor.pending() == 0)
+        self.drive(|executor| executor.pending() == 0).map(drop)
     }
 
     /// Sends what is queued and says goodbye to the peers.
@@ -234,8 +242,11 @@ impl Machine {
 
     /// Keeps tasks and memory in flight within bounds.
     fn throttle(&mut self) -> Result<()> {
-        if self.executor.pending() >= WINDOW {
-            self.drive(|executor| executor.pending() < WINDOW / 2)?;
+        if self.executor.pending() >= self.window {
+            let half = self.window / 2;
+            if self.drive(|executor| executor.pending() < half)? < FEW_WAITS {
+                self.window = LAST_WINDOW.min(2 * self.window);
+            }
         }
         if live_bytes() > self.memory_limit {
             let limit = self.memory_limit;
@@ -244,14 +255,16 @@ impl Machine {
         Ok(())
     }
 
-    /// Lets tasks run and messages come until `done`.
-    fn drive(&mut self, done: impl Fn(&Executor) -> bool) -> Result<()> {
+    /// Lets tasks run and messages come until `done`; how often it waited for messages.
+    fn drive(&mut self, done: impl Fn(&Executor) -> bool) -> Result<usize> {
+        let mut waits = 0;
         loop {
             let ran = self.executor.run_ready();
             ran.map_err(|(place, error)| self.located(place, error))?;
             if done(&self.executor) {
-                return Ok(());
+                return Ok(waits);
             }
+            waits += 1;
             let came = self.executor.wait();
             came.map_err(|(place, error)| self.located(place, error))?;
         }
