@@ -14,7 +14,8 @@ fn main() {
 
 /// Writes `stdlib.rs`: one line `("name", include_str!(…))` per file, sorted by name.
 fn embed_library() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../stdlib");
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    let folder = Path::new(&own).join("../stdlib");
     println!("cargo::rerun-if-changed={}", folder.display());
     let entries = std::fs::read_dir(&folder).expect("the workspace has a folder stdlib");
     let mut files: Vec<PathBuf> = entries.map(|e| e.expect("readable folder").path()).collect();
