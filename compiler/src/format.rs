@@ -375,7 +375,7 @@ fn plain_item(item: &Item) -> String {
 }
 
 /// A function up to its body, broken after each parameter when it is long.
-fn signature(f: &Function) -> String {
+pub(crate) fn signature(f: &Function) -> String {
     let generics = if f.generics.is_empty() {
         String::new()
     } else {

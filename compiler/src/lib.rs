@@ -27,6 +27,7 @@
 pub mod bristol;
 pub mod check;
 pub mod diagnostics;
+pub mod doc;
 pub mod emit;
 pub mod format;
 pub mod ir;

@@ -56,10 +56,7 @@ fn of_module(module: &str, text: &str) -> Vec<Function> {
 /// A function with the lines `///` right above it.
 fn documented(module: &str, text: &str, f: &ast::Function) -> Function {
     let path = format!("{module}::{}", f.name.name);
-    let above = text[..f.span.start as usize].trim_end_matches(' ').lines().rev();
-    let mut lines: Vec<&str> =
-        above.map_while(|line| line.strip_prefix("///")).map(str::trim).collect();
-    lines.reverse();
+    let lines = mpc_compiler::doc::comment(text, f);
     let rounds = |line: &&str| {
         let (number, rest) = line.strip_prefix("Rounds: ")?.split_once(' ')?;
         assert_eq!(rest, "(rep3-ring, exact, input and output counted).", "{path}");

@@ -30,6 +30,8 @@ enum Command {
     Check(Check),
     /// Formats programs in place.
     Fmt(Fmt),
+    /// Writes reference pages from the comments of modules, in Markdown.
+    Doc(Doc),
     /// Says what bytecode costs under a protocol, to the byte.
     Estimate(estimate::Estimate),
     /// Prints bytecode as text.
@@ -99,6 +101,15 @@ struct Fmt {
     json: bool,
 }
 
+#[derive(Args)]
+struct Doc {
+    /// The modules; the standard library if there are none.
+    files: Vec<PathBuf>,
+    /// Folder for one page for each module; without it, all pages are printed.
+    #[arg(short, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+}
+
 /// Why nothing was done; the text is for the user.
 enum Error {
     /// Told in one line.
@@ -118,6 +129,7 @@ fn main() -> ExitCode {
         Command::Build(args) => build(&args),
         Command::Check(args) => check(&args),
         Command::Fmt(args) => fmt(&args),
+        Command::Doc(args) => doc(&args),
         Command::Estimate(args) => estimate::run(&args),
         Command::Disasm { file } => disasm(&file),
     };
@@ -204,6 +216,39 @@ fn fmt(args: &Fmt) -> Result<(), Error> {
         }
     }
     result
+}
+
+fn doc(args: &Doc) -> Result<(), Error> {
+    let mut modules = vec![];
+    for file in &args.files {
+        let (folder, name) = split(file)?;
+        let bytes =
+            folder.load(&name).map_err(|e| format!("cannot read `{}`: {e}", file.display()))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| format!("`{}` is no text in UTF-8", file.display()))?;
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        modules.push((stem.clone(), stem, text));
+    }
+    if args.files.is_empty() {
+        let library = mpc_compiler::check::modules::library();
+        let module = |(name, text): (&str, &str)| {
+            (name.to_string(), format!("stdlib::{name}"), text.to_string())
+        };
+        modules.extend(library.map(module));
+    }
+    for (stem, name, text) in &modules {
+        let page =
+            mpc_compiler::doc::page(name, text).map_err(|failure| tell_failure(&failure, false))?;
+        match &args.output {
+            None => print(&page)?,
+            Some(folder) => {
+                std::fs::create_dir_all(folder)
+                    .map_err(|e| format!("cannot make the folder `{}`: {e}", folder.display()))?;
+                write_atomically(&folder.join(format!("{stem}.md")), page.as_bytes())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn disasm(file: &Path) -> Result<(), Error> {

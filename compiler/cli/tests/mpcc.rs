@@ -181,3 +181,17 @@ fn what_is_no_bytecode_is_refused() {
     refused(&["disasm", &dir.file("y.mpcb", "")], "y.mpcb");
     refused(&["disasm", &dir.path("z.mpcb")], "cannot read");
 }
+
+#[test]
+fn doc_writes_a_page_for_each_module() {
+    let folder = Folder::new("doc");
+    let pages = folder.path("pages");
+    assert!(mpcc(&["doc", "-o", &pages]).status.success());
+    let page = std::fs::read_to_string(folder.path("pages/math.md")).unwrap();
+    assert!(page.starts_with("# stdlib::math\n") && page.contains("\n## sqrt\n"));
+    let own = folder.file("shapes.mpc", "/// Twice x.\nfn twice(x: int) -> int { 2 * x }\n");
+    let printed = String::from_utf8(mpcc(&["doc", &own]).stdout).unwrap();
+    assert!(printed.starts_with("# shapes\n") && printed.contains("fn twice(x: int) -> int"));
+    let bad = folder.file("bad.mpc", "fn f( {");
+    assert_eq!(mpcc(&["doc", &bad]).status.code(), Some(2));
+}
