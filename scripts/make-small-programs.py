@@ -4,7 +4,7 @@
 Usage: make-small-programs.py
 
 Salaries and incomes are drawn from log-normal distributions with the medians and spreads that such tables have;
-real payrolls are not public. Needs numpy.
+real payrolls are not public. Needs numpy and cryptography.
 """
 
 import pathlib
@@ -21,11 +21,12 @@ def case(name, inputs, small, expected, define=None):
         (PROGRAMS / name / folder).mkdir(parents=True, exist_ok=True)
         for key, (array, form) in arrays.items():
             np.savetxt(PROGRAMS / name / folder / f"{key}.csv", np.atleast_2d(array), fmt=form, delimiter=",")
-    lines += [f'{key} = "inputs/{key}.csv"' for key in inputs]
+    quoted = lambda key: key if key.isidentifier() else f'"{key}"'
+    lines += [f'{quoted(key)} = "inputs/{key}.csv"' for key in inputs]
     lines += ["", "[expected]"] + [f'{key} = "{value}"' for key, value in expected.items()]
     if define:
         lines += ["", "[small.define]"] + [f'{key} = "{value}"' for key, value in define.items()]
-    lines += ["", "[small.input]"] + [f'{key} = "inputs-small/{key}.csv"' for key in small]
+    lines += ["", "[small.input]"] + [f'{quoted(key)} = "inputs-small/{key}.csv"' for key in small]
     (PROGRAMS / name / "case.toml").write_text("\n".join(lines) + "\n")
     print(name, expected)
 
@@ -55,5 +56,143 @@ def merge(rng):
     case("merge", inputs, inputs, {"less": [bool(p < q) for p, q in zip(a, a[::-1])], "product": (x**2).tolist(), "log": np.round(np.log(z), 4).tolist()})
 
 
-for make in (salaries, median, merge):
+def of_each(role, name, array, form):
+    """One file for each role of an array: tables have two axes."""
+    return {f"{role}[{i}].{name}": (part, form) for i, part in enumerate(array)}
+
+
+def numbers(array, digits=3):
+    return np.round(np.asarray(array, dtype=float).ravel(), digits).tolist()
+
+
+def aes_counter(rng):
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    left, right, nonce = (rng.integers(0, 256, size) for size in (16, 16, 12))
+
+    def inputs(text):
+        message = np.frombuffer(text, dtype=np.uint8).reshape(-1, 16)
+        return {"left_half": (left, "%d"), "right_half": (right, "%d"), "nonce": (nonce, "%d"), "message": (message, "%d")}
+
+    text = b"Whoever encrypts for others should not be able to lose their key; here nobody has it, and each half alone is noise. (128 bytes.)"
+    counter = bytes(nonce.tolist()) + (1).to_bytes(4, "big")
+    encryptor = Cipher(algorithms.AES(bytes((left ^ right).tolist())), modes.CTR(counter)).encryptor()
+    expected = {"ciphertext": list(encryptor.update(text))}
+    case("aes-counter", inputs(text), inputs(text[:16]), expected, {"BLOCKS": 1})
+
+
+def life(rng):
+    board = rng.random((16, 16)) < 0.35
+    small = rng.random((4, 4)) < 0.5
+    halves = lambda b: {"left": (b[:, : len(b) // 2], "%d"), "right": (b[:, len(b) // 2 :], "%d")}
+    after = board.copy()
+    for _ in range(6):
+        turns = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
+        neighbours = sum(np.roll(after, turn, (0, 1)).astype(int) for turn in turns)
+        after = (neighbours == 3) | (after & (neighbours == 2))
+    case("life", halves(board), halves(small), {"board": after.ravel().astype(int).tolist()}, {"SIZE": 4, "STEPS": 2})
+
+
+def dijkstra(rng):
+    far = 1000000
+
+    def network(places, edges):
+        cost = np.full((places, places), far)
+        np.fill_diagonal(cost, 0)
+        for _ in range(edges):
+            a, b = rng.integers(0, places, 2)
+            if a != b:
+                cost[a, b] = rng.integers(50, 900)
+        return cost
+
+    def inputs(places, edges, start, goal):
+        roads, rails = network(places, edges), network(places, edges)
+        return {"roads": (roads, "%d"), "rails": (rails, "%d"), "start": (np.array(start), "%d"), "goal": (np.array(goal), "%d")}
+
+    full = inputs(10, 22, 0, 7)
+    way = np.minimum(full["roads"][0], full["rails"][0])
+    for middle in range(10):  # Floyd and Warshall
+        way = np.minimum(way, way[:, middle : middle + 1] + way[middle : middle + 1, :])
+    goal = int(np.where(way[0] < far, way[0], 0).argmax())
+    full["goal"] = (np.array(goal), "%d")
+    case("dijkstra", full, inputs(4, 4, 1, 2), {"cost": way[0, goal]}, {"PLACES": 4})
+
+
+def association(rng):
+    def inputs(people, markers):
+        frequency = rng.uniform(0.05, 0.5, markers)
+        alleles = rng.binomial(2, frequency, (2, people, markers))
+        risk = 0.3 + 0.2 * (alleles[:, :, 0] - alleles[:, :, 0].mean()) + 0.15 * (alleles[:, :, 1] == 2)
+        ill = rng.random((2, people)) < risk
+        return of_each("biobanks", "alleles", alleles, "%d") | {"ill": (ill, "%d")}
+
+    full = inputs(120, 16)
+    alleles = np.vstack([full[f"biobanks[{i}].alleles"][0] for i in range(2)])
+    ill = full["ill"][0].ravel()
+    statistic = []
+    for rare in alleles.T:
+        table = np.array([[rare[ill].sum(), 2 * ill.sum() - rare[ill].sum()], [rare[~ill].sum(), 2 * (~ill).sum() - rare[~ill].sum()]])
+        due = table.sum(1, keepdims=True) * table.sum(0, keepdims=True) / table.sum()
+        statistic.append(((table - due) ** 2 / due).sum())
+    case("association", full, inputs(6, 3), {"chi_square": numbers(statistic)}, {"PEOPLE": 6, "MARKERS": 3})
+
+
+def k_means(rng):
+    def points(count):
+        around = np.array([[2.0, 3.0], [8.0, 2.5], [5.0, 8.0]])
+        return np.round(around[rng.integers(0, 3, 2 * count)] + rng.normal(0, 0.8, (2 * count, 2)), 3)
+
+    x, small = points(40), points(3)
+    centre = x[:: len(x) // 3][:3].copy()
+    for _ in range(8):
+        nearest = ((x[:, None, :] - centre) ** 2).sum(2).argmin(1)
+        size = np.bincount(nearest, minlength=3)
+        centre = np.array([x[nearest == j].mean(0) if size[j] else centre[j] for j in range(3)])
+    expected = {"centres": numbers(centre), "sizes": size.tolist()}
+    inputs = lambda x: of_each("shops", "customers", x.reshape(2, -1, 2), "%.3f")
+    case("k-means", inputs(x), inputs(small), expected, {"POINTS": 3, "STEPS": 2})
+
+
+def survival(rng):
+    def inputs(patients, months):
+        month = np.minimum(rng.exponential(months * 0.7, (3, patients)).astype(int), months - 1)
+        died = (rng.random((3, patients)) < 0.6) & (month < months - 1)
+        return {"month": (month, "%d"), "died": (died, "%d")}
+
+    full = inputs(40, 24)
+    month, died = full["month"][0].ravel(), full["died"][0].ravel()
+    alive, curve = 1.0, []
+    for t in range(24):
+        alive *= 1 - ((month == t) & died).sum() / max((month >= t).sum(), 1)
+        curve.append(alive)
+    case("survival", full, inputs(3, 4), {"curve": numbers(curve, 4)}, {"PATIENTS": 3, "MONTHS": 4})
+
+
+def double_auction(rng):
+    bid, ask = rng.integers(800, 1500, 6), rng.integers(700, 1300, 6)
+    pairs = [(b, a) for b, a in zip(sorted(bid, reverse=True), sorted(ask)) if b >= a]
+    assert 0 < len(pairs) < 6
+    inputs = {"bid": (bid.reshape(6, 1), "%d"), "ask": (ask.reshape(6, 1), "%d")}
+    case("double-auction", inputs, inputs, {"volume": len(pairs), "price": (sum(pairs[-1])) // 2})
+
+
+def pay_by_group(rng):
+    def inputs(people):
+        group = rng.choice(6, (3, people), p=[0.3, 0.25, 0.2, 0.15, 0.09, 0.01])
+        pay = np.round(rng.lognormal(np.log(np.array([31, 36, 42, 55, 70, 90]) * 1000)[group], 0.2)).astype(int)
+        return {"pay": (pay, "%d"), "group": (group, "%d")}
+
+    full = inputs(50)
+    pay, group = full["pay"][0].ravel() / 1000, full["group"][0].ravel()
+    rows = [pay[group == j] for j in range(6)]
+    shown = [row if len(row) >= 5 else None for row in rows]
+    of = lambda f: [f(row) if row is not None else 0 for row in shown]
+    expected = {"people": of(len), "mean": numbers(of(np.mean)), "deviation": numbers(of(np.std))}
+    case("pay-by-group", full, inputs(3), expected, {"PEOPLE": 3, "LEAST": 2})
+
+
+PROGRAMS_MADE = (
+    salaries, median, merge, aes_counter, life, dijkstra, association, k_means, survival, double_auction, pay_by_group,
+)
+for make in PROGRAMS_MADE:
     make(np.random.default_rng(7))
