@@ -14,7 +14,7 @@ import numpy as np
 PROGRAMS = pathlib.Path(__file__).resolve().parent.parent / "programs"
 
 
-def case(name, inputs, small, expected, define=None):
+def case(name, inputs, small, expected, define=None, always=None):
     """Writes inputs/, inputs-small/ and case.toml of a program."""
     lines = ["[input]"]
     for folder, arrays in [("inputs", inputs), ("inputs-small", small)]:
@@ -24,6 +24,8 @@ def case(name, inputs, small, expected, define=None):
     quoted = lambda key: key if key.isidentifier() else f'"{key}"'
     lines += [f'{quoted(key)} = "inputs/{key}.csv"' for key in inputs]
     lines += ["", "[expected]"] + [f'{key} = "{value}"' for key, value in expected.items()]
+    if always:
+        lines += ["", "[define]"] + [f'{key} = "{value}"' for key, value in always.items()]
     if define:
         lines += ["", "[small.define]"] + [f'{key} = "{value}"' for key, value in define.items()]
     lines += ["", "[small.input]"] + [f'{quoted(key)} = "inputs-small/{key}.csv"' for key in small]
@@ -191,8 +193,19 @@ def pay_by_group(rng):
     case("pay-by-group", full, inputs(3), expected, {"PEOPLE": 3, "LEAST": 2})
 
 
+def private_histogram(rng):
+    def inputs(patients):
+        return {"age": (rng.integers(0, 100, (3, patients)), "%d")}
+
+    # A large budget leaves no noise, so that the outputs are known.
+    full = inputs(60)
+    count = np.bincount(full["age"][0].ravel() // 10, minlength=10)
+    case("private-histogram", full, inputs(4), {"count": count.tolist()}, {"PATIENTS": 4}, {"EPSILON": 64})
+
+
 PROGRAMS_MADE = (
     salaries, median, merge, aes_counter, life, dijkstra, association, k_means, survival, double_auction, pay_by_group,
+    private_histogram,
 )
 for make in PROGRAMS_MADE:
     make(np.random.default_rng(7))
