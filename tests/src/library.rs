@@ -94,7 +94,10 @@ fn example(module: &str, f: &ast::Function, text: &str) -> Example {
     let (mut inputs, mut given, mut values) = (String::new(), vec![], vec![]);
     for (i, argument) in split(arguments).into_iter().enumerate() {
         let constant = f.params.get(i).is_some_and(|p| p.constant);
-        if constant || !(argument.starts_with('[') || argument.contains('.')) {
+        let literal = argument.starts_with('[')
+            || matches!(argument, "true" | "false")
+            || argument.parse::<f64>().is_ok();
+        if constant || !literal {
             given.push(argument.to_owned());
             continue;
         }
@@ -125,8 +128,10 @@ impl Example {
     /// What differs, in words.
     pub fn check(&self) -> Result<(), String> {
         let outputs = self.case.emulate("main").map_err(|e| format!("{}: {e}", self.text))?;
-        for ((id, found), expected) in outputs.iter().zip(&self.expected) {
-            let scale = scale(self.case.program.outputs[*id as usize].element);
+        for (id, expected) in self.expected.iter().enumerate() {
+            let found = outputs.iter().find(|(found, _)| *found as usize == id);
+            let (_, found) = found.ok_or(format!("{}: no output {id}", self.text))?;
+            let scale = scale(self.case.program.outputs[id].element);
             let near = |(found, due): (&i128, &f64)| {
                 (*found as f64 - due * scale).abs() <= self.ulps + scale * 5e-10
             };
