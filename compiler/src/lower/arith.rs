@@ -40,6 +40,13 @@ impl Lower<'_> {
                         let v = self.b.neg(t.v);
                         Some(Val::tensor(t.ty.clone(), self.keep_promise(v, t.ty.elem)))
                     }
+                    (UnaryOp::Not, Elem::Wrap(k)) => {
+                        // The complement of two's complement: -x - 1.
+                        let one = self.b.splat(-1, &[]);
+                        let v = self.b.sub(one, t.v);
+                        let v = self.b.wrap(v, k);
+                        Some(Val::tensor(t.ty, v))
+                    }
                     (UnaryOp::Not, elem) => {
                         let message =
                             Diagnostic::error(format!("`!` needs `bool`, not `{elem}`"), span, "");
@@ -528,6 +535,10 @@ impl Lower<'_> {
     }
 
     fn logic(&mut self, at: OpAt, a: Val, b: Val) -> Option<Val> {
+        let is_wrap = |v: &Val| matches!(v, Val::Tensor(t) if matches!(t.ty.elem, Elem::Wrap(_)));
+        if is_wrap(&a) || is_wrap(&b) {
+            return self.logic_of_numbers(at, a, b);
+        }
         let (a, b) = (self.tensor(a, at.left)?, self.tensor(b, at.right)?);
         for (t, span) in [(&a, at.left), (&b, at.right)] {
             if t.ty.elem != Elem::Bool {
@@ -542,12 +553,34 @@ impl Lower<'_> {
             }
         }
         let (v, vis, shape) = self.aligned(vec![a, b], &[at.left, at.right], at.all)?;
-        let v = match at.op {
-            BinaryOp::And | BinaryOp::AndAlso => self.b.and(v[0], v[1]),
-            BinaryOp::Or | BinaryOp::OrElse => self.b.or(v[0], v[1]),
-            _ => self.b.xor(v[0], v[1]),
-        };
+        let v = self.bitwise(at.op, v[0], v[1]);
         Some(Val::tensor(Ty { elem: Elem::Bool, vis, shape }, v))
+    }
+
+    /// Bit by bit on numbers modulo a power of two.
+    fn logic_of_numbers(&mut self, at: OpAt, a: Val, b: Val) -> Option<Val> {
+        let (a, b) = self.pair(at, a, b)?;
+        let elem = self.joined_elem(at, &a, &b)?;
+        let Elem::Wrap(k) = elem else {
+            return self.wrong_operand(at, "wrap", &Val::Tensor(a), at.left);
+        };
+        let (v, vis, shape) = self.aligned(vec![a, b], &[at.left, at.right], at.all)?;
+        let rows = [&shape[..], &[k as usize]].concat();
+        let [x, y] = [v[0], v[1]].map(|v| {
+            let bits = self.b.bits(v, k);
+            self.b.broadcast(bits, &rows)
+        });
+        let bits = self.bitwise(at.op, x, y);
+        let v = self.b.compose(bits, true);
+        Some(Val::tensor(Ty { elem, vis, shape }, v))
+    }
+
+    fn bitwise(&mut self, op: BinaryOp, a: ir::Value, b: ir::Value) -> ir::Value {
+        match op {
+            BinaryOp::And | BinaryOp::AndAlso => self.b.and(a, b),
+            BinaryOp::Or | BinaryOp::OrElse => self.b.or(a, b),
+            _ => self.b.xor(a, b),
+        }
     }
 }
 
