@@ -80,7 +80,7 @@ fn vectors<R: Ring>(c: &mut Criterion, ring: &str) {
             group.bench_function(BenchmarkId::new(name, n), |bench| bench.iter(|| kernel(&mut z)));
         };
         run("cross", &|z| simd::cross(z, &v[4], pair(0), pair(1)));
-        run("choose", &|z| simd::choose(z, &v[4], pair(0), pair(1), pair(2), pair(3)));
+        run("product_part", &|z| simd::product_part(z, pair(0), pair(1), 1, 1));
         run("multiply_add", &|z| simd::multiply_add(z, &v[0], &v[1]));
         run("scale_add", &|z| simd::scale_add(z, &v[0], factor));
         run("dot", &|z| simd::dot(&mut z[0], &v[0], &v[1]));

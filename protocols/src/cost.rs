@@ -50,6 +50,18 @@ pub enum Verb {
         /** Places. */
         shift: u32,
     },
+    /// Element-wise product and rounding shift.
+    MulTrunc {
+        /** Places. */
+        shift: u32,
+    },
+    /// Sums of products and rounding shift.
+    DotTrunc {
+        /** Products in a sum. */
+        inner: usize,
+        /** Places. */
+        shift: u32,
+    },
     /// Exact floor shift.
     ShiftRight {
         /** Places. */
@@ -143,6 +155,8 @@ pub struct Call {
     pub len: usize,
     /// Bound in bits.
     pub bits: u32,
+    /// Elements of the whole vector if this is a tile of it, otherwise 0.
+    pub whole: usize,
 }
 
 /// Frames and payload bytes that one party sends.
@@ -246,6 +260,42 @@ impl std::fmt::Display for Truncation {
             Truncation::Exact => "exact",
             Truncation::Probabilistic => "probabilistic",
             Truncation::Fast => "fast",
+        })
+    }
+}
+
+/// What comparisons are to have little of, where a protocol has the choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Comparison {
+    /// Rounds, except for vectors so long that bytes count for more.
+    #[default]
+    Auto,
+    /// Rounds.
+    Rounds,
+    /// Bytes.
+    Bytes,
+}
+
+impl std::str::FromStr for Comparison {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Self, Error> {
+        match name {
+            "auto" => Ok(Comparison::Auto),
+            "rounds" => Ok(Comparison::Rounds),
+            "bytes" => Ok(Comparison::Bytes),
+            other => Err(Error::Program(format!(
+                "no form of comparison `{other}`; there are auto, rounds and bytes"
+            ))),
+        }
+    }
+}
+
+impl std::fmt::Display for Comparison {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Comparison::Auto => "auto",
+            Comparison::Rounds => "rounds",
+            Comparison::Bytes => "bytes",
         })
     }
 }

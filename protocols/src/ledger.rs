@@ -65,7 +65,7 @@ impl Ledger {
         len: usize,
         bits: u32,
     ) -> Option<Depth> {
-        let cost = self.scheme.cost(&Call { verb, len, bits })?;
+        let cost = self.scheme.cost(&Call { verb, len, bits, whole: step.whole() })?;
         Some(self.enter(step, depth, &cost))
     }
 

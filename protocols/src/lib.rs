@@ -30,7 +30,7 @@ pub mod value;
 mod verbs;
 mod workers;
 
-pub use cost::{Call, Cost, Sent, Truncation, Verb};
+pub use cost::{Call, Comparison, Cost, Sent, Truncation, Verb};
 pub use mpc_runtime::{Error, Party, Result};
 pub use protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup};
 pub use value::{Clear, ClearBits, ClearVec, Plane, Shares, Unit};

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use mpc_runtime::{Party, Result, Step};
 
 use crate::blocks;
-use crate::cost::{Call, Cost, Truncation};
+use crate::cost::{Call, Comparison, Cost, Truncation};
 use crate::value::{Clear, ClearBits, ClearVec, Shares};
 use crate::verbs::for_each_verb;
 
@@ -147,6 +147,8 @@ pub struct Setup {
     pub stat_sec: u32,
     /// How fixed-point products are scaled back.
     pub truncation: Truncation,
+    /// What comparisons are to have little of.
+    pub comparison: Comparison,
     /// Threads for local work; changes neither results nor messages.
     pub threads: usize,
 }

@@ -131,6 +131,17 @@ macro_rules! for_each_verb {
                 trunc(a: &'a Shares, bits: u32, shift: u32) -> Shares:
                     Verb::Trunc { shift }, a.len(), bits => blocks::truncate::nearest;
 
+                /// `trunc(a·b)`. `bits` bounds the products.
+                mul_trunc(a: &'a Shares, b: &'a Shares, bits: u32, shift: u32) -> Shares:
+                    Verb::MulTrunc { shift }, a.len(), bits => blocks::linear::mul_trunc;
+
+                /// As [`Protocol::dot`], and then `trunc`. `bits` bounds the sums.
+                dot_trunc(
+                    a: &'a Shares, b: &'a Shares, inner: usize, bits: u32, shift: u32
+                ) -> Shares:
+                    Verb::DotTrunc { inner, shift }, a.len() / inner, bits
+                    => blocks::linear::dot_trunc;
+
                 /// `floor(a / 2^shift)`, exactly. `bits` bounds `a`.
                 shift_right(a: &'a Shares, bits: u32, shift: u32) -> Shares:
                     Verb::ShiftRight { shift }, a.len(), bits => blocks::truncate::floor;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use mpc_bytecode::{Program, Receivers};
 use mpc_protocols::ledger::Account;
 use mpc_protocols::registry::{self, Entry, PROTOCOLS};
-use mpc_protocols::{Parties, Seeds, Setup, Truncation};
+use mpc_protocols::{Comparison, Parties, Seeds, Setup, Truncation};
 use mpc_runtime::{Error, Party, Phase, Result, Stats, Transport, local};
 use mpc_vm::emulate::{self, emulate};
 use mpc_vm::estimate::estimate;
@@ -97,6 +97,7 @@ impl Case {
             field_bits: self.program.field_bits,
             stat_sec: STAT_SEC,
             truncation,
+            comparison: Comparison::Auto,
             threads: 1,
         }
     }

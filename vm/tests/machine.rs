@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use mpc_bytecode::operand::Text;
 use mpc_bytecode::{Element, Entry, Instruction, Program, Receivers, Variable};
-use mpc_protocols::{Seeds, Setup, Truncation, registry};
+use mpc_protocols::{Comparison, Seeds, Setup, Truncation, registry};
 use mpc_runtime::local;
 use mpc_vm::estimate::estimate;
 use mpc_vm::machine::{Binding, Machine, Outcome};
@@ -51,6 +51,7 @@ fn setup() -> Setup {
         field_bits: 64,
         stat_sec: 40,
         truncation: Truncation::Exact,
+        comparison: Comparison::Auto,
         threads: 1,
     }
 }

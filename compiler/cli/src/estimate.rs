@@ -6,7 +6,7 @@ use std::rc::Rc;
 use clap::Args;
 use mpc_bytecode::{Instruction, Program};
 use mpc_protocols::registry::{Entry, PROTOCOLS, find};
-use mpc_protocols::{Setup, Truncation};
+use mpc_protocols::{Comparison, Setup, Truncation};
 use mpc_runtime::Phase;
 use mpc_vm::estimate::estimate;
 use mpc_vm::machine::Binding;
@@ -32,6 +32,9 @@ pub(crate) struct Estimate {
     /// exact, probabilistic or fast.
     #[arg(long, default_value_t)]
     truncation: Truncation,
+    /// What comparisons save: auto, rounds or bytes.
+    #[arg(long, default_value_t)]
+    comparison: Comparison,
     /// Statistical security in bits.
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(40..=100))]
     stat_sec: u32,
@@ -68,7 +71,8 @@ pub(crate) fn run(arguments: &Estimate) -> Result<(), Error> {
     };
     if arguments.json {
         let whole = json!({ "schema": "mpcc-estimate/1", "network": arguments.network.to_string(),
-            "truncation": arguments.truncation.to_string(), "estimates": rows });
+            "truncation": arguments.truncation.to_string(),
+            "comparison": arguments.comparison.to_string(), "estimates": rows });
         return print(&format!("{whole:#}\n"));
     }
     print(&table(&rows))
@@ -82,6 +86,7 @@ fn one(arguments: &Estimate, program: &Rc<Program>, protocol: &Entry) -> Result<
         field_bits: program.field_bits,
         stat_sec: arguments.stat_sec,
         truncation: arguments.truncation,
+        comparison: arguments.comparison,
         threads: 1,
     };
     // As `mpcvm` does unless told otherwise: roles go round the parties.

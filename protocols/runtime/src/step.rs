@@ -22,6 +22,7 @@ pub struct Step {
     path: u64,
     phase: Phase,
     base: Depth,
+    whole: usize,
     ops: Cell<u32>,
     forks: Cell<u64>,
 }
@@ -35,9 +36,16 @@ impl Step {
             path: 0,
             phase: Phase::Online,
             base,
+            whole: 0,
             ops: Cell::new(0),
             forks: Cell::new(0),
         }
+    }
+
+    /// The same step, said to work on a tile of a vector of `elements`.
+    #[must_use]
+    pub fn tile_of(self, elements: usize) -> Step {
+        Step { whole: elements, ..self }
     }
 
     /// A part of this step that runs beside what follows.
@@ -92,6 +100,12 @@ impl Step {
     /// Static number of the instruction.
     pub fn place(&self) -> u32 {
         self.place
+    }
+
+    /// Elements of the vector of which this step works on a tile, or 0: what is chosen by length is to
+    /// be the same for all tiles.
+    pub fn whole(&self) -> usize {
+        self.whole
     }
 
     /// Phase that messages of this step are counted in.

@@ -24,7 +24,7 @@ pub struct DaBits {
 
 /// Whether the scheme has a way of its own from bits to numbers.
 pub fn converts(p: &dyn Protocol) -> bool {
-    p.cost(&Call { verb: Verb::FromBits, len: 1, bits: 1 }).is_some()
+    p.cost(&Call { verb: Verb::FromBits, len: 1, bits: 1, whole: 0 }).is_some()
 }
 
 /// `n` daBits: random bits, converted if the scheme can do that by itself.

@@ -83,6 +83,39 @@ pub async fn dot(
     p.sum(step, &products, inner, bits).await
 }
 
+/// `trunc(a·b)`.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn mul_trunc(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    b: &Shares,
+    bits: u32,
+    shift: u32,
+) -> Result<Shares> {
+    let product = p.mul(step, a, b, bits).await?;
+    p.trunc(step, &product, bits, shift).await
+}
+
+/// `trunc` of inner products.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn dot_trunc(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    b: &Shares,
+    inner: usize,
+    bits: u32,
+    shift: u32,
+) -> Result<Shares> {
+    let sums = p.dot(step, a, b, inner, bits).await?;
+    p.trunc(step, &sums, bits, shift).await
+}
+
 /// Index of the left operand for each product of a matrix product, inner index fastest.
 fn left(i: usize, (_, inner, cols): (usize, usize, usize)) -> usize {
     i / (inner * cols) * inner + i % inner

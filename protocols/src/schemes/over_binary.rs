@@ -260,7 +260,7 @@ impl OverBinary {
 
     /// Runs the circuit of a call on phantoms; `None` for verbs left to the default.
     async fn run(&self, p: &dyn Protocol, step: &Step, call: &Call) -> Result<Option<Depth>> {
-        let Call { verb, len, bits } = *call;
+        let Call { verb, len, bits, .. } = *call;
         let of = |n: usize| Shares::phantom(n, Depth::ZERO);
         let clear = |n: usize| Clear::absent(n, Depth::ZERO);
         let x = of(len);
@@ -546,7 +546,7 @@ impl Protocol for OverBinary {
         let local = || Some(Cost::local(self.scheme.parties()));
         let bits_each = |verb| {
             let width = self.width(call.bits);
-            self.scheme.cost(&Call { verb, len: call.len * width, bits: 1 })
+            self.scheme.cost(&Call { verb, len: call.len * width, bits: 1, whole: 0 })
         };
         match call.verb {
             Verb::Xor | Verb::LinearBits | Verb::FromBits | Verb::AsBits => local(),
@@ -560,7 +560,7 @@ impl Protocol for OverBinary {
             Verb::Shuffle { width } => {
                 let bits = self.width(call.bits);
                 let verb = Verb::Shuffle { width: width * bits };
-                self.scheme.cost(&Call { verb, len: call.len * bits, bits: 1 })
+                self.scheme.cost(&Call { verb, len: call.len * bits, bits: 1, whole: 0 })
             }
             _ => self.circuit_cost(call),
         }

@@ -7,36 +7,64 @@
 //! Security: any one party learns nothing; a malicious party may alter the result.
 //!
 //! Cost of one element, in bytes of payload for k = 64 (numbers are twice as long for k = 128; each
-//! message of packed bits is rounded up to whole bytes for the whole vector). log is
-//! ⌈log2⌉:
+//! message of packed bits is rounded up to whole bytes for the whole vector). Where thirds of a vector
+//! are dealt to the parties ([`super::rep3::addends`]), all send alike from some 200 elements on. log is
+//! ⌈log2⌉, and c(m) the cost of a carry out of m places, in g = ⌈m/3⌉ groups or, if a tree of them
+//! would be higher than that of ⌈m/4⌉ groups, in as many as that tree takes:
 //!
-//! | verb | rounds | sent by each |
+//! | step | rounds | bits sent by each |
+//! |---|---|---|
+//! | c(m), s = m/g | 2 + log g | about g·((2^s - 1)/3 + 4/3 + 2) |
+//! | c(16), c(63) | 4, 6 | 28.7, 124 |
+//!
+//! | verb | rounds | bytes sent by each |
 //! |---|---|---|
 //! | mul, dot, matmul, open | 1 | 8 for an element of the result |
 //! | share | 1 | 8 by the owner |
 //! | and | 1 | 1/8 |
-//! | ltz, b bits (lt: b + 1) | 2 + log(b-1) | (3b - 5 - log(b-1))/8, one bit more at party 0: 22.75 for b = 64 |
-//! | eqz, eq, b bits | 1 + log b | (b-1)/8, (2b-1)/8 at party 0 |
+//! | ltz, b bits (lt: b + 1), saving rounds | those of c(b-1) | 1/24 + c(b-1): 15.5 for b = 64 |
+//! | the same, saving bytes | b | (4b/3 - 1)/8: 10.5 for b = 64 |
+//! | eqz, eq, b bits | 1 + log b | (4b/3 - 1)/8 |
 //! | from_bits | 2 | 8 |
-//! | select | 2 | 16 |
-//! | trunc exact, shift_right, by m | 4 + log m | 8 + (3m - 2 - log m)/8, 8 + ⌈m/8⌉ more at party 0 |
-//! | trunc probabilistic | 2 | 8, 8 + ⌈m/8⌉ |
-//! | trunc fast | 1 | 0, 8 |
-//! | wrap to m bits | 4 + log m | as trunc without ⌈m/8⌉ |
+//! | select | 2 | 10.7 |
+//! | trunc exact, shift_right, by m | 2 + those of c(m) | 10.7 + ⌈m/8⌉/3 + c(m): 14.9 for m = 16 |
+//! | trunc probabilistic | 2 | 8 + ⌈m/8⌉/3 |
+//! | trunc fast | 1 | 2.7 |
+//! | mul_trunc, dot_trunc | those of trunc | 5.3 more than trunc: 20.3, 14, 8 for m = 16 |
+//! | wrap to m bits | 2 + those of c(m) | as trunc without ⌈m/8⌉ |
 //! | shuffle | 3 | 16 |
 //! | permute by rows of w | 4 | 16 (1 + 1/w) + 8/w |
+//!
+//! *Comparisons.* All carries in a tree take few rounds; one after the other takes a gate less for every
+//! group but many rounds. [`Comparison::Auto`] takes the latter from [`LONG`] numbers on.
+//!
+//! *Truncations.* All start from the two addends that a product can be had as in the round in which it is
+//! made ([`super::rep3::carried`]), and so cost no round beyond their own:
+//! - `fast` shifts both addends as signed numbers, as SecureML (eprint 2017/396) and ABY3 do. Of x in a
+//!   ring of k bits it is the floor or one beside it, but wrong by 2^(k-m) with probability |x|/2^k: it is
+//!   taken only where that is at most 2^-9. Nothing is revealed; which way it rounds depends on the
+//!   addends, hence on a uniform mask alone. 24 bytes in all for product and shift is what a product
+//!   alone costs; no three-party protocol is known to take fewer.
+//! - `probabilistic` adds the wrap-around, which is the disjunction of both top bits once x is made
+//!   positive (a bit of slack suffices): never grossly wrong, off by one at most.
+//! - `exact` adds the carry out of the low places too. ABY3's truncation pairs and those of eprint
+//!   2024/1953 with more slack open x + r; the carry is needed whatever is opened, and from addends it
+//!   costs least.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use mpc_runtime::{Error, Label, Party, Result, Step};
 
 use super::over_binary::BinaryScheme;
-use super::rep3::convert::{Carried, cost};
+use super::rep3::carried::Carried;
+use super::rep3::convert::{Saved, cost};
 use super::rep3::{Form, PARTIES, Trio, both, costs, elements, plane, zip};
 use crate::algebra::matrix;
 use crate::algebra::ring::Word;
 use crate::algebra::simd;
-use crate::cost::{Call, Cost, Truncation, Verb};
+use crate::blocks::{compare, linear};
+use crate::cost::{Call, Comparison, Cost, Truncation, Verb};
 use crate::protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
 use crate::value::{Clear, ClearBits, Shares, Unit};
 
@@ -73,6 +101,13 @@ pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>
 /// Bits of the ring above a number that is truncated in the hope that nothing overflows.
 const HOPE_BITS: u32 = 8;
 
+/// Numbers from which on [`Comparison::Auto`] saves bytes: 5 bytes a number at 1 GB/s are then worth 57
+/// more rounds of 370 microseconds, those of a slow local network.
+const LONG: usize = 1 << 22;
+
+/// Candidates from which on [`Comparison::Auto`] saves bytes in unit vectors: some 50 kB.
+const MANY_CANDIDATES: usize = 1 << 15;
+
 const MUL: Label = Label("rep3.mul");
 const DOT: Label = Label("rep3.dot");
 const MATMUL: Label = Label("rep3.matmul");
@@ -83,6 +118,7 @@ struct Rep3<W> {
     trio: Trio,
     stat_sec: u32,
     truncation: Truncation,
+    comparison: Comparison,
     ring: std::marker::PhantomData<W>,
 }
 
@@ -101,8 +137,18 @@ enum Shift<W> {
 impl<W: Word> Rep3<W> {
     fn new(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rep3<W>> {
         let trio = Trio::new(setup, me, seeds)?;
-        let Setup { stat_sec, truncation, .. } = *setup;
-        Ok(Rep3 { trio, stat_sec, truncation, ring: std::marker::PhantomData })
+        let Setup { stat_sec, truncation, comparison, .. } = *setup;
+        Ok(Rep3 { trio, stat_sec, truncation, comparison, ring: std::marker::PhantomData })
+    }
+
+    /// How `len` numbers are compared, which may be a tile of `whole`.
+    fn saved(&self, len: usize, whole: usize) -> Saved {
+        match self.comparison {
+            Comparison::Rounds => Saved::Rounds,
+            Comparison::Bytes => Saved::Bytes,
+            Comparison::Auto if len.max(whole) >= LONG => Saved::Bytes,
+            Comparison::Auto => Saved::Rounds,
+        }
     }
 
     /// Applies `f` to every plane and, in it, to element `i` of the vector and of the clear one.
@@ -248,6 +294,29 @@ impl<W: Word> Rep3<W> {
         })
     }
 
+    /// Inner products of rows of `inner`, shifted while they are made; `None` if they cannot be.
+    async fn nearest_of_products(
+        &self,
+        step: &Step,
+        (a, b): (&Shares, &Shares),
+        inner: usize,
+        bits: u32,
+        shift: u32,
+    ) -> Result<Option<Shares>> {
+        let Shift::Carried(before, what, after) = self.nearest(bits, shift) else {
+            return Ok(None);
+        };
+        let (x, y) = (both::<W>(a), both::<W>(b));
+        let part = |role: usize, range: Range<usize>, out: &mut [W]| {
+            let range = range.start * inner..range.end * inner;
+            let [x, y] = [x, y].map(|v| v.map(|component| &component[range.clone()]));
+            simd::product_part(out, x, y, inner, role);
+        };
+        let (n, depth) = (a.len() / inner, a.depth.max(b.depth));
+        let shifted = self.trio.product_carried(step, depth, n, part, before, what).await?;
+        Ok(Some(self.plus(&shifted, after)))
+    }
+
     /// Whether reduction modulo `2^k` is to be done at all.
     fn wraps(bits: u32, k: u32) -> bool {
         k < bits && k < W::BITS
@@ -258,10 +327,21 @@ impl<W: Word> Rep3<W> {
         let n = a.len();
         let difference = zip::<W>(a, b, W::minus);
         let all = Shares::concat(&[a.clone(), b.clone(), difference]);
-        let signs = self.trio.ltz::<W>(step, &all, W::BITS).await?;
+        let signs = self.trio.ltz::<W>(step, &all, W::BITS, self.saved(n, step.whole())).await?;
         let [a, b, d] = [0, 1, 2].map(|i| signs.slice(i * n..(i + 1) * n));
         let (differ, other) = (self.trio.xor(&a, &b), self.trio.xor(&a, &d));
         self.trio.and_plus(step, &differ, &other, Some(&d)).await
+    }
+
+    /// Whether unit vectors of length `n` are had by comparing each index with every candidate, of which
+    /// there are so many in all. That takes fewest rounds; bits of the index, multiplied, take fewer
+    /// bytes from 8 candidates on.
+    fn by_candidates(&self, n: usize, candidates: usize) -> bool {
+        match self.comparison {
+            Comparison::Rounds => true,
+            Comparison::Bytes => n < 8,
+            Comparison::Auto => n < 8 || candidates < MANY_CANDIDATES,
+        }
     }
 
     /// Index j of every element, for each of `n` indices.
@@ -295,7 +375,8 @@ impl<W: Word> Protocol for Rep3<W> {
     }
 
     fn cost(&self, call: &Call) -> Option<Cost> {
-        let Call { verb, len, bits } = *call;
+        let Call { verb, len, bits, whole } = *call;
+        let saved = self.saved(len, whole);
         let number = len * W::WORDS * 8;
         Some(match verb {
             Verb::Linear
@@ -317,16 +398,27 @@ impl<W: Word> Protocol for Rep3<W> {
             Verb::FromBits => cost::from_bits::<W>(len),
             Verb::Select => cost::select::<W>(len),
             Verb::Trunc { shift } => self.nearest_cost(len, bits, shift),
+            Verb::MulTrunc { shift } | Verb::DotTrunc { shift, .. } => {
+                match self.nearest(bits, shift) {
+                    Shift::Carried(_, what, _) => what.product_cost(len),
+                    _ => return None,
+                }
+            }
             Verb::ShiftRight { shift } => self.floor_cost(len, bits, shift),
             Verb::Wrap { k } if Self::wraps(bits, k) => Carried::<W>::modulo(k).cost(len),
             Verb::Wrap { .. } => Cost::local(PARTIES),
             Verb::Random if bits >= W::BITS => Cost::local(PARTIES),
             Verb::Random => Carried::<W>::modulo(bits).cost(len),
-            Verb::Ltz => cost::ltz::<W>(len, bits),
+            Verb::Ltz => cost::ltz::<W>(len, bits, saved),
             Verb::Eqz | Verb::Eq => cost::eqz::<W>(len, bits),
-            Verb::Lt if bits < W::BITS => cost::ltz::<W>(len, bits + 1),
-            Verb::Lt => cost::ltz::<W>(3 * len, W::BITS).then(&costs::each(costs::packed(len, 1))),
-            Verb::OneHot { n } => cost::eqz::<W>(len, index_bits(n, bits)),
+            Verb::Lt if bits < W::BITS => cost::ltz::<W>(len, bits + 1, saved),
+            Verb::Lt => {
+                cost::ltz::<W>(3 * len, W::BITS, saved).then(&costs::each(costs::packed(len, 1)))
+            }
+            Verb::OneHot { n } if self.by_candidates(n, len.max(whole * n)) => {
+                cost::eqz::<W>(len, index_bits(n, bits))
+            }
+            Verb::OneHot { .. } => return None,
             Verb::Decompose { k } => cost::decompose::<W>(len / k.max(1) as usize, k, bits),
             Verb::Shuffle { .. } => costs::shuffle(number),
             Verb::Permute { .. } | Verb::Compose { .. } | Verb::OpenWide | Verb::Mask => {
@@ -526,6 +618,39 @@ impl<W: Word> Protocol for Rep3<W> {
         Box::pin(self.nearest_of(step, a, bits, shift))
     }
 
+    fn mul_trunc<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        b: &'a Shares,
+        bits: u32,
+        shift: u32,
+    ) -> Fut<'a> {
+        Box::pin(async move {
+            match self.nearest_of_products(step, (a, b), 1, bits, shift).await? {
+                Some(shifted) => Ok(shifted),
+                None => linear::mul_trunc(self, step, a, b, bits, shift).await,
+            }
+        })
+    }
+
+    fn dot_trunc<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        b: &'a Shares,
+        inner: usize,
+        bits: u32,
+        shift: u32,
+    ) -> Fut<'a> {
+        Box::pin(async move {
+            match self.nearest_of_products(step, (a, b), inner, bits, shift).await? {
+                Some(shifted) => Ok(shifted),
+                None => linear::dot_trunc(self, step, a, b, inner, bits, shift).await,
+            }
+        })
+    }
+
     fn shift_right<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, shift: u32) -> Fut<'a> {
         Box::pin(self.floor_of(step, a, bits, shift))
     }
@@ -552,7 +677,7 @@ impl<W: Word> Protocol for Rep3<W> {
     }
 
     fn ltz<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a> {
-        Box::pin(self.trio.ltz::<W>(step, a, bits))
+        Box::pin(self.trio.ltz::<W>(step, a, bits, self.saved(a.len(), step.whole())))
     }
 
     fn eqz<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32) -> Fut<'a> {
@@ -564,7 +689,8 @@ impl<W: Word> Protocol for Rep3<W> {
             if bits >= W::BITS {
                 return self.lt_wide(step, a, b).await;
             }
-            self.trio.ltz::<W>(step, &zip::<W>(a, b, W::minus), bits + 1).await
+            let saved = self.saved(a.len(), step.whole());
+            self.trio.ltz::<W>(step, &zip::<W>(a, b, W::minus), bits + 1, saved).await
         })
     }
 
@@ -574,6 +700,9 @@ impl<W: Word> Protocol for Rep3<W> {
     }
 
     fn one_hot<'a>(&'a self, step: &'a Step, a: &'a Shares, n: usize, bits: u32) -> Fut<'a> {
+        if !self.by_candidates(n, a.len().max(step.whole()) * n) {
+            return Box::pin(compare::one_hot(self, step, a, n, bits));
+        }
         Box::pin(async move {
             self.trio.eqz::<W>(step, &self.candidates(a, n), index_bits(n, bits)).await
         })

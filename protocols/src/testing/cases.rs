@@ -278,6 +278,28 @@ pub const CASES: &[Case] = &[
         expect: Expect::Near(|v, b| each(v, |x| rounded(x, third(b)))),
     },
     Case {
+        name: "mul_trunc",
+        args: &[HALF, HALF],
+        least_bits: 2,
+        run: numbers!(|p, s, a, b| p.mul_trunc(s, &a[0], &a[1], b, third(b))),
+        expect: Expect::Near(|v, b| {
+            pairs(v, |x, y| x * y).iter().map(|&x| rounded(x, third(b))).collect()
+        }),
+    },
+    Case {
+        name: "dot_trunc",
+        args: &[
+            Arg { bits: |b| (b - 2) / 2, len: |n, _| 3 * n, kind: Kind::Any },
+            Arg { bits: |b| (b - 2) / 2, len: |n, _| 3 * n, kind: Kind::Any },
+        ],
+        least_bits: 4,
+        run: numbers!(|p, s, a, b| p.dot_trunc(s, &a[0], &a[1], 3, b, third(b))),
+        expect: Expect::Near(|v, b| {
+            let sums = rows(&pairs(v, |x, y| x * y), 3, |r| r.iter().sum());
+            sums.iter().map(|&x| rounded(x, third(b))).collect()
+        }),
+    },
+    Case {
         name: "trunc by one",
         args: &[FULL],
         least_bits: 2,

@@ -8,7 +8,7 @@ use mpc_runtime::{Depth, Phase, Step};
 
 use super::cases::{Arg, CASES, Case, Expect, Given, Kind};
 use super::session::{Outcome, Session, Task};
-use crate::cost::{Sent, Truncation};
+use crate::cost::{Comparison, Sent, Truncation};
 use crate::protocol::{Build, Protocol, Setup};
 use crate::value::{Clear, ClearBits, Shares};
 
@@ -28,7 +28,15 @@ const BOUNDS: [(u32, &[u32]); 2] =
     [(64, &[1, 2, 5, 16, 33, 63, 64]), (128, &[64, 65, 100, 127, 128])];
 
 fn setup(parties: usize, width: u32, truncation: Truncation) -> Setup {
-    Setup { parties, ring_bits: width, field_bits: width, stat_sec: 40, truncation, threads: 1 }
+    Setup {
+        parties,
+        ring_bits: width,
+        field_bits: width,
+        stat_sec: 40,
+        truncation,
+        comparison: Comparison::Auto,
+        threads: 1,
+    }
 }
 
 /// A small generator for inputs; not for secrets.

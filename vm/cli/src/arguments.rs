@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use mpc_protocols::Truncation;
+use mpc_protocols::{Comparison, Truncation};
 use mpc_runtime::{Party, Result};
 use mpc_vm::net::Network;
 use mpc_vm::session::check_threads;
@@ -70,6 +70,10 @@ pub(crate) struct Choice {
     /// exact, probabilistic or fast
     #[arg(long, value_name = "MODE")]
     pub(crate) truncation: Option<Truncation>,
+    /// What comparisons save, where a protocol has the choice: rounds, bytes, or auto, which is
+    /// bytes for very long vectors
+    #[arg(long, value_name = "SAVED", default_value_t)]
+    pub(crate) comparison: Comparison,
     /// Statistical security in bits
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u32).range(40..=100))]
     pub(crate) stat_sec: Option<u32>,

@@ -146,6 +146,7 @@ fn command(
     if let Some(truncation) = choice.truncation {
         option("truncation", truncation.to_string());
     }
+    option("comparison", choice.comparison.to_string());
     if let Some(bits) = choice.stat_sec {
         option("stat-sec", bits.to_string());
     }

@@ -117,6 +117,7 @@ fn setup_of(program: &Program, choice: &Choice, parties: usize) -> Result<Setup>
         field_bits: program.field_bits,
         stat_sec: choice.stat_sec.unwrap_or(DEFAULT_STAT_SEC),
         truncation: choice.truncation.unwrap_or_default(),
+        comparison: choice.comparison,
         threads: 1,
     })
 }
@@ -145,6 +146,7 @@ fn about(
         "parties": setup.parties,
         "domain": domain,
         "truncation": setup.truncation.to_string(),
+        "comparison": setup.comparison.to_string(),
         "stat_sec": setup.stat_sec,
         "network": network.to_string(),
         "threads": setup.threads,
@@ -165,6 +167,7 @@ fn terms(about: &Value, program: &Program, roles: &[Party], setup: &Setup) -> Te
         ("protocol", "protocol"),
         ("domain", "domain"),
         ("truncation", "truncation"),
+        ("comparison", "comparison"),
         ("statistical security", "stat_sec"),
     ] {
         terms.add(name, shown(key));

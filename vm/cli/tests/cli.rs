@@ -558,4 +558,10 @@ fn a_field_that_differs_is_named_by_every_party() {
         assert_eq!(output.status.code(), Some(2), "{told}");
         assert!(told.contains("`truncation`") && told.contains("fast"), "{told}");
     }
+    for child in three_parties(&place, &["--comparison", "bytes"]) {
+        let output = child.wait_with_output().unwrap();
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains("`comparison`") && told.contains("bytes"), "{told}");
+    }
 }

@@ -5,6 +5,7 @@
 
 mod clear;
 mod control;
+mod fused;
 mod io;
 mod secret;
 
@@ -114,17 +115,20 @@ impl Wanted {
         }
     }
 
-    async fn wait(self) -> Operand {
+    /// The operand. If `alone`, one clear value goes on standing for all, as verbs take it.
+    async fn wait(self, alone: bool) -> Operand {
         match self {
             Wanted::Secret(source, len) => Operand::Secret(fit(source.wait().await, len)),
+            Wanted::Clear(source, _) if alone => Operand::Clear(source.wait().await),
             Wanted::Clear(source, len) => Operand::Clear(fit(source.wait().await, len)),
+            Wanted::ClearBits(source, _) if alone => Operand::ClearBits(source.wait().await),
             Wanted::ClearBits(source, len) => Operand::ClearBits(fit(source.wait().await, len)),
         }
     }
 }
 
 /// Stretches a vector of length 1.
-trait Stretch: Vector {
+pub(super) trait Stretch: Vector {
     fn stretch(&self, len: usize) -> Self;
 }
 
@@ -171,18 +175,21 @@ impl Machine {
     }
 
     /// Spawns one task for several groups: joins their operands, calls the verb once, and deals the
-    /// result out.
-    fn spawn_joined<T: Vector + 'static>(
+    /// result out. If it is one of several tasks, `whole` elements are in all of them.
+    fn spawn_joined<T: Vector + Stretch + 'static>(
         &mut self,
         jobs: Vec<(Vec<Wanted>, Target<T>)>,
+        whole: usize,
         verb: impl AsyncFn(&dyn Protocol, &Step, &[Operand]) -> Result<T> + 'static,
     ) {
         if jobs.is_empty() {
             return;
         }
         let (id, place, step) = self.task();
+        let step = step.tile_of(whole);
         let protocol = self.protocol.clone();
         self.executor.spawn(id, place, async move {
+            let alone = jobs.len() == 1;
             for wanted in jobs.iter().flat_map(|(operands, _)| operands) {
                 wanted.ready().await;
             }
@@ -191,12 +198,14 @@ impl Machine {
             let mut targets = vec![];
             for (operands, target) in jobs {
                 for (column, wanted) in columns.iter_mut().zip(operands) {
-                    column.push(wanted.wait().await);
+                    column.push(wanted.wait(alone).await);
                 }
                 targets.push(target);
             }
             let operands: Vec<Operand> = columns.into_iter().map(join).collect();
             let value = verb(&*protocol, &step, &operands).await?;
+            // One result, of one clear operand, stands for all too.
+            let value = if alone { fit(value, targets[0].1) } else { value };
             let mut at = 0;
             for (slot, len) in &targets {
                 slot.fill(value.slice(at..at + len).compact());
@@ -213,7 +222,11 @@ impl Machine {
     ///
     /// `rows` says of how many rows a group consists that do not depend on each other, all operands
     /// and the result alike; 1 if it must not be cut. `write` gets the part of the result to write.
-    pub(super) fn spawn<G, K: Hash + PartialEq + Copy + 'static, T: Vector + HasDepth + 'static>(
+    pub(super) fn spawn<
+        G,
+        K: Hash + PartialEq + Copy + 'static,
+        T: Vector + Stretch + HasDepth + 'static,
+    >(
         &mut self,
         groups: &[G],
         key: impl Fn(&G) -> K,
@@ -241,7 +254,9 @@ impl Machine {
             let rounds = self.rounds(hash(&key), jobs.iter().map(|(_, operands)| operands), &call);
             let bits = |operands: &[Wanted]| operands.iter().map(Wanted::bits).max().unwrap_or(0);
             let sizes = jobs.iter().map(|(group, operands)| (rows(group), bits(operands)));
-            for parts in deal(sizes, self.tile_bits) {
+            let dealt = deal(sizes, self.tile_bits);
+            let whole = if dealt.len() > 1 { longest(jobs.iter().map(|(_, o)| o)) } else { 0 };
+            for parts in dealt {
                 let mut tasks = vec![];
                 for Part { group, rows: part } in parts {
                     let (group, operands) = &jobs[group];
@@ -252,7 +267,7 @@ impl Machine {
                         tasks.push((operands.iter().map(cut).collect(), target));
                     }
                 }
-                self.spawn_joined(tasks, call.clone());
+                self.spawn_joined(tasks, whole, call.clone());
             }
         }
         Ok(())
@@ -260,7 +275,10 @@ impl Machine {
 
     /// Spawns one task for each group, for verbs whose groups cannot be joined. Groups whose result is
     /// empty do nothing, not even count rounds: sizes beside a size of 0 are bounded by nothing.
-    pub(super) fn spawn_each<G: Group + Clone + 'static, T: Vector + HasDepth + 'static>(
+    pub(super) fn spawn_each<
+        G: Group + Clone + 'static,
+        T: Vector + Stretch + HasDepth + 'static,
+    >(
         &mut self,
         groups: &[G],
         read: impl Fn(&Machine, &G) -> Result<Vec<Wanted>>,
@@ -280,7 +298,7 @@ impl Machine {
             let rounds = self.rounds(hash(&encoded), std::iter::once(&operands), &call);
             let target = write(self, group, latest(&operands) + rounds)?;
             if target.1 > 0 {
-                self.spawn_joined(vec![(operands, target)], call);
+                self.spawn_joined(vec![(operands, target)], 0, call);
             }
         }
         Ok(())
@@ -299,9 +317,15 @@ impl Machine {
             first.iter().enumerate().map(|(i, w)| w.phantom(len(i))).collect();
         let opcode = self.program.code[self.pc - 1].opcode();
         let step = self.executor.step(u64::MAX, 0, Depth::ZERO);
-        let longest = (0..first.len()).map(len).max().unwrap_or(0);
-        self.levels.rounds((opcode, parameters, longest), step, operands, call)
+        self.levels.rounds((opcode, parameters, longest(groups)), step, operands, call)
     }
+}
+
+/// Length of the longest operand of the joined groups.
+fn longest<'a>(groups: impl Iterator<Item = &'a Vec<Wanted>> + Clone) -> usize {
+    let operands = groups.clone().next().map_or(0, Vec::len);
+    let len = |i: usize| groups.clone().map(|operands| operands[i].len()).sum();
+    (0..operands).map(len).max().unwrap_or(0)
 }
 
 /// Whether a group writes at least one register.

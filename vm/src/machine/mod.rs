@@ -8,6 +8,7 @@
 
 mod bank;
 mod execute;
+mod fuse;
 mod levels;
 mod tiles;
 
@@ -85,6 +86,8 @@ pub struct Machine {
     integers: Vec<i64>,
     states: BTreeMap<u32, Rc<Slot<Shares>>>,
     outputs: Vec<(u32, Rc<Slot<Handed>>)>,
+    /// For each instruction, whether it runs together with the next.
+    fused: Vec<bool>,
     /// Next instruction.
     pc: usize,
     halted: bool,
@@ -143,6 +146,7 @@ impl Machine {
         let netlists = program.circuits.iter().map(netlist).collect();
         Machine {
             integers: vec![0; program.registers(BankName::R) as usize],
+            fused: fuse::fused(&program),
             levels: Levels::new(&program, protocol.clone(), executor.parties()),
             program,
             protocol,
@@ -194,7 +198,15 @@ impl Machine {
             let at = self.pc;
             self.pc += 1;
             self.issued += 1;
-            self.step(&program.code[at]).map_err(|error| self.located(Some(at as u32), error))?;
+            let done = if self.fused[at] {
+                let done = self.run_fused([&program.code[at], &program.code[at + 1]]);
+                self.pc += 1;
+                self.issued += 1;
+                done
+            } else {
+                self.step(&program.code[at])
+            };
+            done.map_err(|error| self.located(Some(at as u32), error))?;
             if self.issued.is_multiple_of(256) {
                 progress(self.issued, at);
             }

@@ -51,9 +51,10 @@ for_each_level! { detection {} }
 #[cfg(target_arch = "x86_64")]
 macro_rules! at_level {
     ([$has:ident $($feature:tt)*]
-     {$body:ident $(<$ring:ident $(, const $width:ident)?>)? ($($arg:ident: $type:ty),*)}) => {{
+     {$body:ident $(<$ring:ident $(: $bound:ident)? $(, const $width:ident)?>)?
+      ($($arg:ident: $type:ty),*)}) => {{
         $(#[target_feature(enable = $feature)])*
-        fn copy $(<$ring: Ring $(, const $width: usize)?>)? ($($arg: $type),*) {
+        fn copy $(<$ring: Ring $(+ $bound)? $(, const $width: usize)?>)? ($($arg: $type),*) {
             $body($($arg),*);
         }
         if $crate::algebra::simd::$has() $(&& $ring::WORDS == 1)? {
@@ -65,24 +66,31 @@ macro_rules! at_level {
 
 /// Defines a kernel from its body, with a further copy of it for each level.
 macro_rules! kernel {
-    ($(#[$doc:meta])* $vis:vis fn $name:ident = $body:ident $(<$ring:ident $(, const $width:ident)?>)?
-     ($($arg:ident: $type:ty),* $(,)?)) => {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident = $body:ident
+     $(<$ring:ident $(: $bound:ident)? $(, const $width:ident)?>)? ($($arg:ident: $type:ty),* $(,)?)) => {
         $(#[$doc])*
-        $vis fn $name $(<$ring: Ring $(, const $width: usize)?>)? ($($arg: $type),*) {
+        $vis fn $name $(<$ring: Ring $(+ $bound)? $(, const $width: usize)?>)? ($($arg: $type),*) {
             #[cfg(target_arch = "x86_64")]
             for_each_level! {
-                at_level {$body $(<$ring $(, const $width)?>)? ($($arg: $type),*)}
+                at_level {$body $(<$ring $(: $bound)? $(, const $width)?>)? ($($arg: $type),*)}
             }
             $body($($arg),*);
         }
     };
 }
 
+mod addend;
+mod carry;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod limbs;
 pub(crate) mod tile;
 mod transpose;
 
+pub use addend::{
+    Outer, add_choice, add_chosen, add_flipped, add_tops, exclusive_or, outer, product_part,
+    times_differences,
+};
+pub use carry::{MOST_PLACES, carry_out, majority, monomials};
 pub(crate) use transpose::close_up;
 pub use transpose::{SQUARES, Strip, transpose_strip};
 
@@ -98,33 +106,6 @@ fn cross_body<R: Ring>(z: &mut [R], m: &[R], x: [&[R]; 2], y: [&[R]; 2]) {
     let (x0, x1, y0, y1) = (&x[0][..n], &x[1][..n], &y[0][..n], &y[1][..n]);
     for i in 0..n {
         z[i] = z[i].minus(m[i]).plus(x0[i].times(y0[i].plus(y1[i]))).plus(x1[i].times(y0[i]));
-    }
-}
-
-kernel! {
-    /// `z += b_0 + s_0 + u_0·f_0 + u_0·f_1 + u_1·f_0 - m` with `f = a - b - 2s`: the last product of a
-    /// choice.
-    pub fn choose = choose_body <R>(z: &mut [R], m: &[R], u: [&[R]; 2], a: [&[R]; 2], b: [&[R]; 2], s: [&[R]; 2])
-}
-
-#[inline(always)]
-fn choose_body<R: Ring>(
-    z: &mut [R],
-    m: &[R],
-    u: [&[R]; 2],
-    a: [&[R]; 2],
-    b: [&[R]; 2],
-    s: [&[R]; 2],
-) {
-    let n = z.len();
-    let m = &m[..n];
-    let (u0, u1, a0, a1) = (&u[0][..n], &u[1][..n], &a[0][..n], &a[1][..n]);
-    let (b0, b1, s0, s1) = (&b[0][..n], &b[1][..n], &s[0][..n], &s[1][..n]);
-    for i in 0..n {
-        let f0 = a0[i].minus(b0[i]).minus(s0[i].plus(s0[i]));
-        let f1 = a1[i].minus(b1[i]).minus(s1[i].plus(s1[i]));
-        let product = u0[i].times(f0.plus(f1)).plus(u1[i].times(f0));
-        z[i] = z[i].minus(m[i]).plus(b0[i]).plus(s0[i]).plus(product);
     }
 }
 
@@ -313,7 +294,6 @@ mod tests {
             };
             let (x, y) = ([ring[0], ring[1]], [ring[2], ring[3]]);
             both(&|z| cross(z, x[1], x, y), &|z| cross_body(z, x[1], x, y));
-            both(&|z| choose(z, y[1], x, y, x, y), &|z| choose_body(z, y[1], x, y, x, y));
             both(&|z| add(z, x[0]), &|z| add_body(z, x[0]));
             both(&|z| subtract(z, x[0]), &|z| subtract_body(z, x[0]));
             both(&|z| multiply_add(z, x[0], y[0]), &|z| multiply_add_body(z, x[0], y[0]));

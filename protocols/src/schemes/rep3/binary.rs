@@ -1,25 +1,19 @@
-//! The binary companion: replicated sharing of packed bits, carries and sums of bit rows.
-//!
-//! A number x = y + w modulo 2^K, where y = x_p + x_{p+1} is known to party p and w = x_{p+2} to the
-//! other two, is turned into bits without a full adder: w's bits are a sharing as they stand
-//! (component p+2), y's take one input by p (components p and p+1), and so their exclusive or, the
-//! *propagate* bits, is a sharing that costs nothing more. The *generate* bits y∧w have one summand
-//! at p+1 and one at p+2, which makes them one [`Trio::offer`]. Carries follow in a tree.
+//! The binary companion: replicated sharing of packed bits in rows, and carries of sums.
 
 use std::ops::Range;
 use std::rc::Rc;
 
-use mpc_runtime::{Depth, Label, Op, Party, Result, Step};
+use mpc_runtime::{Depth, Label, Result, Step};
 
-use super::{Form, Input, Trio, elements};
+use super::addends::Sum;
+use super::{Form, PARTIES, Trio};
 use crate::algebra::bits::{self, stride};
-use crate::algebra::ring::{Bits, Word};
+use crate::algebra::ring::Bits;
 use crate::algebra::simd;
 use crate::value::{Plane, Shares, Unit};
 
-const ADDEND: Label = Label("rep3.addend");
-const GENERATE: Label = Label("rep3.generate");
 const GATES: Label = Label("rep3.and.rows");
+const RIPPLE: Label = Label("rep3.ripple");
 
 /// Rows of shared bits.
 pub(crate) struct Rows {
@@ -31,6 +25,29 @@ pub(crate) struct Rows {
 impl Rows {
     fn new(n: usize, count: usize, shares: Shares) -> Rc<Rows> {
         Rc::new(Rows { n, count, shares })
+    }
+
+    /// `count` rows of `n` bits from parts of them, `parts` saying which bits: row `k` of component `i`
+    /// of a part is `row(part, i, k)`, and 0 where that is `None`.
+    pub(crate) fn joined<'a>(
+        n: usize,
+        count: usize,
+        depth: Depth,
+        parts: &[Range<usize>; PARTIES],
+        row: impl Fn(usize, usize, usize) -> Option<&'a [u64]>,
+    ) -> Rc<Rows> {
+        let component = |i: usize| {
+            Form::rows(count, n).plane(|out: &mut [u64]| {
+                for (k, out) in out.chunks_exact_mut(stride(n).max(1)).enumerate() {
+                    for (part, range) in parts.iter().enumerate() {
+                        if let Some(row) = row(part, i, k) {
+                            out[range.start / 64..][..row.len()].copy_from_slice(row);
+                        }
+                    }
+                }
+            })
+        };
+        Rows::new(n, count, Shares::new(vec![component(0), component(1)], depth))
     }
 
     fn slices(&self, j: usize) -> [&[u64]; 2] {
@@ -47,7 +64,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn all(rows: &Rc<Rows>) -> Vec<Row> {
+    pub(crate) fn all(rows: &Rc<Rows>) -> Vec<Row> {
         (0..rows.count).map(|j| Row { of: rows.clone(), j }).collect()
     }
 
@@ -82,91 +99,7 @@ struct Gate {
     plus: Option<Row>,
 }
 
-/// What the parties know of the two addends of numbers modulo `2^rows`.
-pub(crate) struct Addends {
-    n: usize,
-    p: Party,
-    /// Propagate bits, but for what p+1 awaits from p.
-    input: Input,
-    /// Bits of w, at the parties p+1 and p+2.
-    w: Option<Plane>,
-    rows: usize,
-}
-
-/// Propagate and generate bits of a sum, from the lowest place up.
-pub(crate) struct Sum {
-    /// Place `j`: exactly one addend has a 1.
-    pub(crate) propagate: Vec<Row>,
-    /// Place `j`: both addends have a 1; for as many places as were asked for.
-    generate: Vec<Row>,
-}
-
-/// How party p+1 and p+2 change w before its bits are taken.
-pub(crate) type Change<W> = fn(W) -> W;
-
 impl Trio {
-    /// Splits the low `rows` bits of `x` into addends, `change` applied to w, and sends what p inputs.
-    pub(crate) fn addends<W: Word>(
-        &self,
-        op: &Op<'_>,
-        x: &Shares,
-        p: Party,
-        rows: usize,
-        change: Change<W>,
-    ) -> Result<Addends> {
-        let n = x.len();
-        let form = Form::rows(rows, n);
-        let input = self.input(op, form, p, 0, |out: &mut [Bits]| {
-            let [x0, x1] = [0, 1].map(|i| elements::<W>(x.plane(i)));
-            bits::to_rows(n, rows, bytemuck::cast_slice_mut(out), |i| x0[i].plus(x1[i]));
-        });
-        input.send(op, ADDEND)?;
-        let w = self.plane_of((p + 2) % 3).map(|i| {
-            let w = elements::<W>(x.plane(i));
-            Plane::build(Unit::Words(1), rows * stride(n), |out| {
-                bits::to_rows(n, rows, out, |i| change(w[i]));
-            })
-        });
-        Ok(Addends { n, p, input, w, rows })
-    }
-
-    /// The propagate bits, and the generate bits of the lowest `places` places. One round if there
-    /// are none of the latter, two otherwise; p sends nothing in the second.
-    pub(crate) async fn sum(&self, op: &Op<'_>, addends: Addends, places: usize) -> Result<Sum> {
-        let Addends { n, p, input, w, rows } = addends;
-        let form = Form::rows(places, n);
-        // y∧w = y_p∧w ⊕ y_{p+1}∧w: the first is known to p+2 from the start.
-        let and = |y: &Plane, w: &Plane| {
-            form.plane(|out: &mut [Bits]| {
-                simd::multiply_add(out, &elements(y)[..form.len], &elements(w)[..form.len]);
-            })
-        };
-        let early = match (self.role(p), input.mask(self), &w) {
-            (0, ..) => Some(None),
-            (2, Some(y), Some(w)) => Some(Some(and(y, w))),
-            _ => None,
-        };
-        let mut offer = match early {
-            Some(mine) if places > 0 => Some(self.offer::<Bits>(op, GENERATE, form, p, mine)?),
-            _ => None,
-        };
-        let mut planes = input.complete(self, op, ADDEND).await?;
-        let depth = op.round();
-        if let (1, Some(w)) = (self.role(p), &w)
-            && places > 0
-        {
-            let mine = Some(and(&planes[0], w));
-            offer = Some(self.offer::<Bits>(op, GENERATE, form, p, mine)?);
-        }
-        if let (Some(i), Some(w)) = (self.plane_of((p + 2) % 3), w) {
-            planes[i] = w;
-        }
-        let propagate = Row::all(&Rows::new(n, rows, Shares::new(planes, depth)));
-        let Some(offer) = offer else { return Ok(Sum { propagate, generate: vec![] }) };
-        let generate = self.accept::<Bits>(op, GENERATE, form, p, offer).await?;
-        Ok(Sum { propagate, generate: Row::all(&Rows::new(n, places, generate)) })
-    }
-
     /// One round, one bit sent by each for every gate.
     async fn gates(&self, step: &Step, n: usize, gates: &[Gate]) -> Result<Vec<Row>> {
         let depth = gates.iter().fold(Depth::ZERO, |d, gate| {
@@ -200,11 +133,10 @@ impl Trio {
         Ok(Row::all(&Rows::new(n, gates.len(), shares)))
     }
 
-    /// The carry out of all places that have generate bits, by a tree of halving: a pair of groups
-    /// costs two gates, the lowest pair one, since nothing is carried into it.
+    /// The carry out of all groups, by a tree of halving: a pair of groups costs two gates, the lowest
+    /// pair one, since nothing is carried into it.
     pub(crate) async fn carry(&self, step: &Step, n: usize, sum: &Sum) -> Result<Option<Row>> {
-        let mut generate = sum.generate.clone();
-        let mut propagate = sum.propagate[..generate.len()].to_vec();
+        let (mut generate, mut propagate) = (sum.generate.clone(), sum.pass.clone());
         while generate.len() > 1 {
             let pairs = generate.len() / 2;
             let carries = (0..pairs).map(|k| Gate {
@@ -230,11 +162,39 @@ impl Trio {
         Ok(generate.pop())
     }
 
-    /// The carries out of each place that has a generate bit (Sklansky 1960): level d joins every
+    /// The carry out of the low `places` places, one after the other: one gate and one round for each.
+    /// With w known to be an addend, the carry out of a place is that of c, w and w ⊕ p that two of
+    /// them have: `w ⊕ p∧(w ⊕ c)`.
+    pub(crate) async fn ripple(
+        &self,
+        step: &Step,
+        n: usize,
+        sum: &Sum,
+        places: usize,
+    ) -> Result<Option<Row>> {
+        let form = Form::rows(1, n);
+        let zero = vec![0; stride(n)];
+        let mut carry: Option<Row> = None;
+        for (p, w) in sum.propagate.iter().zip(&sum.addend).take(places) {
+            let last = carry.as_ref().map_or(p.of.shares.depth, |c| c.of.shares.depth);
+            let op = step.op(last);
+            let (p, w) = (p.slices(), w.slices());
+            let c = carry.as_ref().map_or([&zero[..]; 2], Row::slices);
+            let z = self.summand(&op, form, |first, z: &mut [u64], mask| {
+                let range = first..first + z.len();
+                let [p, w, c] = [p, w, c].map(|row| row.map(|half| &half[range.clone()]));
+                simd::majority(z, mask, p, w, c);
+            });
+            let shares = self.reshare(&op, RIPPLE, form, z).await?;
+            carry = Row::all(&Rows::new(n, 1, shares)).pop();
+        }
+        Ok(carry)
+    }
+
+    /// The carries out of each group (Sklansky 1960): level d joins every
     /// place whose bit d is set to the last place of the block below.
     pub(crate) async fn carries(&self, step: &Step, n: usize, sum: &Sum) -> Result<Vec<Row>> {
-        let mut generate = sum.generate.clone();
-        let mut propagate = sum.propagate[..generate.len()].to_vec();
+        let (mut generate, mut propagate) = (sum.generate.clone(), sum.pass.clone());
         let mut block = 1;
         while block < generate.len() {
             let joined: Vec<usize> = (0..generate.len()).filter(|i| i & block != 0).collect();

@@ -3,6 +3,7 @@
 use mpc_runtime::Party;
 
 use super::PARTIES;
+use super::addends::{Plan, input_by};
 use crate::cost::{Cost, Sent};
 
 fn sent(payload_bytes: usize) -> Sent {
@@ -37,10 +38,35 @@ pub(crate) fn packed(n: usize, rows: usize) -> usize {
     (n * rows).div_ceil(8)
 }
 
-/// Addends of `rows` places, generate bits of the lowest `places`.
-pub(crate) fn sum(n: usize, p: Party, rows: usize, places: usize) -> Cost {
-    let cost = input(p, packed(n, rows));
-    if places == 0 { cost } else { cost.then(&offer(p, packed(n, places))) }
+/// One round in which each party inputs a third, with so many bytes for its length.
+pub(crate) fn input_thirds(n: usize, bytes: impl Fn(usize) -> usize) -> Cost {
+    let round = Cost { rounds: 1, ..Cost::local(PARTIES) };
+    let thirds = (0..PARTIES).filter_map(|p| Some((p, input_by(n, p)?)));
+    thirds.fold(round, |cost, (p, len)| also(cost, p, bytes(len)))
+}
+
+/// One round in which the others offer to each other, third by third.
+pub(crate) fn offer_thirds(n: usize, bytes: impl Fn(usize) -> usize) -> Cost {
+    let round = Cost { rounds: 1, ..Cost::local(PARTIES) };
+    let thirds = (0..PARTIES).filter_map(|p| Some((p, bytes(input_by(n, p)?))));
+    thirds.fold(round, |cost, (p, bytes)| {
+        let cost = also(cost, (p + 1) % PARTIES, bytes);
+        also(cost, (p + 2) % PARTIES, bytes)
+    })
+}
+
+/// Addends as the plan wants them.
+pub(crate) fn addends(n: usize, plan: &Plan) -> Cost {
+    let inputs = input_thirds(n, |len| packed(len, plan.inputs()));
+    match plan.groups() {
+        0 => inputs,
+        _ => inputs.then(&offer_thirds(n, |len| packed(len, plan.outputs()))),
+    }
+}
+
+/// One carry after the other: see [`super::Trio::ripple`].
+pub(crate) fn ripple(n: usize, places: usize) -> Cost {
+    Cost::each(PARTIES, places as u32, places as u64, places * packed(n, 1))
 }
 
 /// The carry out of `places` places: see [`super::Trio::carry`].

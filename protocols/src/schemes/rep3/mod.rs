@@ -11,10 +11,13 @@
 //!   sent by each of the two, nothing by p;
 //! - [`Trio::input`]: party p knows z; one element sent by p.
 
+pub(crate) mod addends;
 pub(crate) mod binary;
+pub(crate) mod carried;
 pub(crate) mod convert;
 pub(crate) mod costs;
 mod packed;
+mod select;
 mod shuffle;
 #[cfg(test)]
 mod tests;
@@ -60,6 +63,10 @@ mod purpose {
     pub(super) const RANDOM: u16 = 2;
     /// Orders of rows.
     pub(super) const ORDER: u16 = 3;
+    /// Masks of carries, one for each third of the numbers; see [`super::addends`].
+    pub(super) const CARRY_OUT: u16 = 8;
+    /// Masks of products, one for each third.
+    pub(super) const PRODUCT: u16 = 12;
     /// Masks of [`super::Trio::input`]; one for each input of a verb.
     pub(super) const INPUT: u16 = 16;
 }
@@ -415,15 +422,6 @@ impl Trio {
     pub(crate) fn public<R: Ring>(&self, form: Form, depth: Depth, x: impl Fn(&mut [R])) -> Shares {
         let plane = |i| if self.plane_of(0) == Some(i) { form.plane(&x) } else { form.zero() };
         Shares::new(vec![plane(0), plane(1)], depth)
-    }
-
-    /// A vector of which only component `j` differs from 0, at the parties that hold it.
-    pub(crate) fn component(&self, form: Form, j: usize, x: Option<Plane>, depth: Depth) -> Shares {
-        let mut planes = [form.zero(), form.zero()];
-        if let (Some(i), Some(x)) = (self.plane_of(j), x) {
-            planes[i] = x;
-        }
-        Shares::new(planes.into(), depth)
     }
 }
 

@@ -7,7 +7,7 @@ use mpc_runtime::message::HEADER_BYTES;
 use mpc_runtime::{Depth, Executor, Phase, Stats, Step, local};
 
 use crate::algebra::clear;
-use crate::cost::{Call, Sent, Truncation, Verb};
+use crate::cost::{Call, Comparison, Sent, Truncation, Verb};
 use crate::protocol::{Fut, Protocol, Seeds, Setup};
 use crate::schemes::rep3_ring;
 use crate::value::{Clear, ClearBits, Shares};
@@ -48,7 +48,15 @@ where
 }
 
 fn setup(ring_bits: u32, truncation: Truncation, threads: usize) -> Setup {
-    Setup { parties: 3, ring_bits, field_bits: 64, stat_sec: 40, truncation, threads }
+    Setup {
+        parties: 3,
+        ring_bits,
+        field_bits: 64,
+        stat_sec: 40,
+        truncation,
+        comparison: Comparison::Rounds,
+        threads,
+    }
 }
 
 fn seeds(me: usize) -> Seeds {
@@ -221,13 +229,18 @@ fn exact(ring: u32) -> Setup {
     setup(ring, Truncation::Exact, 1)
 }
 
+/// Exact, with carries in a tree and one after the other.
+fn both_forms(ring: u32) -> [Setup; 2] {
+    [Comparison::Rounds, Comparison::Bytes].map(|comparison| Setup { comparison, ..exact(ring) })
+}
+
 #[test]
 fn sums_and_products_are_right_at_their_cost() {
     for ring in [64, 128] {
         for n in LENGTHS {
             let (a, b) = (edges(n, ring / 2, 1), edges(n, ring / 2, 2));
             let operands = [Numbers(a.clone()), Numbers(b.clone())];
-            let call = |verb| Call { verb, len: n, bits: ring };
+            let call = |verb| Call { verb, len: n, bits: ring, whole: 0 };
             let product = work(move |p, s, x| p.mul(s, &x[0], &x[1], ring));
             let got = verb(&exact(ring), &operands, false, call(Verb::Mul), &product);
             let expected: Vec<i128> = a.iter().zip(&b).map(|(a, b)| a * b).collect();
@@ -257,7 +270,12 @@ fn sums_dots_and_matrices_are_right_at_their_cost() {
         let operands = [Numbers(a.clone()), Numbers(b.clone())];
         let entry = |i: usize| (0..k).map(|p| a[i / n * k + p] * b[p * n + i % n]).sum::<i128>();
         let expected: Vec<i128> = (0..m * n).map(entry).collect();
-        let call = Call { verb: Verb::MatMul { rows: m, inner: k, cols: n }, len: m * n, bits: 50 };
+        let call = Call {
+            verb: Verb::MatMul { rows: m, inner: k, cols: n },
+            len: m * n,
+            bits: 50,
+            whole: 0,
+        };
         let product = work(move |p, s, x| p.matmul(s, &x[0], &x[1], (m, k, n), 50));
         for threads in [1, 2] {
             let setup = setup(ring, Truncation::Exact, threads);
@@ -272,11 +290,12 @@ fn sums_dots_and_matrices_are_right_at_their_cost() {
         assert_eq!(verb(&exact(ring), &operands, false, clear_call, &product).numbers(), expected);
 
         let pairs = [Numbers(a.clone()), Numbers(a.clone())];
-        let call = Call { verb: Verb::Dot { inner: k }, len: m, bits: 50 };
+        let call = Call { verb: Verb::Dot { inner: k }, len: m, bits: 50, whole: 0 };
         let dot = work(move |p, s, x| p.dot(s, &x[0], &x[1], k, 50));
         let squares: Vec<i128> = a.chunks(k).map(|r| r.iter().map(|x| x * x).sum()).collect();
         assert_eq!(verb(&exact(ring), &pairs, false, call, &dot).numbers(), squares);
-        let call = Call { verb: Verb::Sum { inner: k, prefix: true }, len: m * k, bits: 50 };
+        let call =
+            Call { verb: Verb::Sum { inner: k, prefix: true }, len: m * k, bits: 50, whole: 0 };
         let prefix = work(move |p, s, x| {
             Box::pin(async move {
                 let total = p.sum(s, &x[0], k, 50).await?;
@@ -305,7 +324,7 @@ fn bits_are_right_at_their_cost() {
     for n in LENGTHS {
         let (a, b) = (coins(n, 1), coins(n, 2));
         let operands = [Bits(a.clone()), Bits(b.clone())];
-        let call = Call { verb: Verb::And, len: n, bits: 1 };
+        let call = Call { verb: Verb::And, len: n, bits: 1, whole: 0 };
         let and = work(|p, s, x| p.and(s, &x[0], &x[1]));
         let got = verb(&exact(64), &operands, true, call, &and);
         assert_eq!(got.bits(), a.iter().zip(&b).map(|(a, b)| a & b).collect::<Vec<_>>());
@@ -321,12 +340,12 @@ fn bits_are_right_at_their_cost() {
                 p.xor(s, &kept, &flipped).await
             })
         });
-        let call = Call { verb: Verb::LinearBits, len: n, bits: 1 };
+        let call = Call { verb: Verb::LinearBits, len: n, bits: 1, whole: 0 };
         let got = verb(&exact(64), &operands, true, call, &linear);
         let expected: Vec<bool> = a.iter().zip(&b).map(|(a, b)| (a & b) ^ !(a ^ b)).collect();
         assert_eq!(got.bits(), expected);
         for ring in [64, 128] {
-            let call = Call { verb: Verb::FromBits, len: n, bits: 1 };
+            let call = Call { verb: Verb::FromBits, len: n, bits: 1, whole: 0 };
             let convert = work(|p, s, x| p.from_bits(s, &x[0]));
             let got = verb(&exact(ring), &operands[..1], false, call, &convert);
             assert_eq!(got.numbers(), a.iter().map(|&b| i128::from(b)).collect::<Vec<_>>());
@@ -340,10 +359,12 @@ fn signs_and_tests_for_zero_are_right_at_their_cost() {
         for (bits, n) in widths.iter().flat_map(|&b| LENGTHS.map(|n| (b, n))) {
             let a = edges(n, bits, 5);
             let operands = [Numbers(a.clone())];
-            let call = |verb| Call { verb, len: n, bits };
+            let call = |verb| Call { verb, len: n, bits, whole: 0 };
             let ltz = work(move |p, s, x| p.ltz(s, &x[0], bits));
-            let got = verb(&exact(ring), &operands, true, call(Verb::Ltz), &ltz);
-            assert_eq!(got.bits(), a.iter().map(|&a| a < 0).collect::<Vec<_>>(), "{bits} bits");
+            for setup in both_forms(ring) {
+                let got = verb(&setup, &operands, true, call(Verb::Ltz), &ltz);
+                assert_eq!(got.bits(), a.iter().map(|&a| a < 0).collect::<Vec<_>>(), "{bits} bits");
+            }
             let eqz = work(move |p, s, x| p.eqz(s, &x[0], bits));
             let got = verb(&exact(ring), &operands, true, call(Verb::Eqz), &eqz);
             assert_eq!(got.bits(), a.iter().map(|&a| a == 0).collect::<Vec<_>>(), "{bits} bits");
@@ -358,10 +379,12 @@ fn comparisons_are_right_at_the_extremes_too() {
             let (a, mut b) = (edges(n, bits, 6), edges(n, bits, 9));
             b.iter_mut().zip(&a).step_by(3).for_each(|(b, a)| *b = *a);
             let operands = [Numbers(a.clone()), Numbers(b.clone())];
-            let call = |verb| Call { verb, len: n, bits };
+            let call = |verb| Call { verb, len: n, bits, whole: 0 };
             let lt = work(move |p, s, x| p.lt(s, &x[0], &x[1], bits));
-            let got = verb(&exact(ring), &operands, true, call(Verb::Lt), &lt);
-            assert_eq!(got.bits(), a.iter().zip(&b).map(|(a, b)| a < b).collect::<Vec<_>>());
+            for setup in both_forms(ring) {
+                let got = verb(&setup, &operands, true, call(Verb::Lt), &lt);
+                assert_eq!(got.bits(), a.iter().zip(&b).map(|(a, b)| a < b).collect::<Vec<_>>());
+            }
             let eq = work(move |p, s, x| p.eq(s, &x[0], &x[1], bits));
             let got = verb(&exact(ring), &operands, true, call(Verb::Eq), &eq);
             assert_eq!(got.bits(), a.iter().zip(&b).map(|(a, b)| a == b).collect::<Vec<_>>());
@@ -376,7 +399,7 @@ fn bits_of_numbers_and_back_are_right_at_their_cost() {
             let a = edges(n, bits, 7);
             let operands = [Numbers(a.clone())];
             let len = n * k as usize;
-            let call = Call { verb: Verb::Decompose { k }, len, bits };
+            let call = Call { verb: Verb::Decompose { k }, len, bits, whole: 0 };
             let decompose = work(move |p, s, x| p.decompose(s, &x[0], k, bits));
             let got = verb(&exact(ring), &operands, true, call, &decompose);
             let bit = |i: usize| a[i / k as usize] >> (i % k as usize) & 1 == 1;
@@ -402,7 +425,7 @@ fn choices_are_right_at_their_cost() {
         for n in LENGTHS {
             let (c, a, b) = (coins(n, 3), edges(n, ring, 1), edges(n, ring, 4));
             let operands = [Bits(c.clone()), Numbers(a.clone()), Numbers(b.clone())];
-            let call = Call { verb: Verb::Select, len: n, bits: ring };
+            let call = Call { verb: Verb::Select, len: n, bits: ring, whole: 0 };
             let select = work(move |p, s, x| p.select(s, &x[0], &x[1], &x[2], ring));
             let got = verb(&exact(ring), &operands, false, call, &select);
             let chosen = |i: usize| if c[i] { a[i] } else { b[i] };
@@ -436,7 +459,7 @@ fn exact_shifts_are_right_at_their_cost() {
         for n in [0, 1, 65, 200] {
             let a = edges(n, bits, 8);
             let operands = [Numbers(a.clone())];
-            let call = |verb| Call { verb, len: n, bits };
+            let call = |verb| Call { verb, len: n, bits, whole: 0 };
             let right = work(move |p, s, x| p.shift_right(s, &x[0], bits, shift));
             let got =
                 verb(&exact(ring), &operands, false, call(Verb::ShiftRight { shift }), &right);
@@ -455,6 +478,43 @@ fn exact_shifts_are_right_at_their_cost() {
 }
 
 #[test]
+fn products_are_shifted_at_the_cost_of_the_shift() {
+    for (ring, bits, shift) in
+        [(64, 40, 16), (64, 56, 16), (64, 62, 1), (64, 63, 20), (64, 20, 25), (128, 90, 32)]
+    {
+        for (n, inner) in [(0, 1), (1, 1), (65, 1), (200, 1), (1, 7), (200, 3)] {
+            let half = (bits - 2) / 2;
+            let (a, b) = (edges(n * inner, half, 1), edges(n * inner, half, 4));
+            let operands = [Numbers(a.clone()), Numbers(b.clone())];
+            let sum = |i: usize| (0..inner).map(|j| a[i * inner + j] * b[i * inner + j]).sum();
+            let sums: Vec<i128> = (0..n).map(sum).collect();
+            let nearest: Vec<i128> =
+                sums.iter().map(|x| (x >> shift) + (x >> (shift - 1) & 1)).collect();
+            for mode in [Truncation::Exact, Truncation::Probabilistic, Truncation::Fast] {
+                if mode == Truncation::Fast && (41..57).contains(&bits) {
+                    continue; // some would be grossly wrong
+                }
+                let call = |verb| Call { verb, len: n, bits, whole: 0 };
+                let (work, call) = match inner {
+                    1 => (
+                        work(move |p, s, x| p.mul_trunc(s, &x[0], &x[1], bits, shift)),
+                        call(Verb::MulTrunc { shift }),
+                    ),
+                    _ => (
+                        work(move |p, s, x| p.dot_trunc(s, &x[0], &x[1], inner, bits, shift)),
+                        call(Verb::DotTrunc { inner, shift }),
+                    ),
+                };
+                let got = verb(&setup(ring, mode, 1), &operands, false, call, &work);
+                let off = got.numbers().iter().zip(&nearest).map(|(a, b)| (a - b).abs()).max();
+                let allowed = i128::from(mode != Truncation::Exact);
+                assert!(off.unwrap_or(0) <= allowed, "{ring} {bits} {shift} {inner} {mode}");
+            }
+        }
+    }
+}
+
+#[test]
 fn other_truncations_are_off_by_one_at_most() {
     for (mode, bits) in
         [(Truncation::Probabilistic, 56), (Truncation::Probabilistic, 63), (Truncation::Fast, 40)]
@@ -462,7 +522,7 @@ fn other_truncations_are_off_by_one_at_most() {
         let n = 3000;
         let a = edges(n, bits, 10);
         let setup = setup(64, mode, 1);
-        let call = Call { verb: Verb::Trunc { shift: 16 }, len: n, bits };
+        let call = Call { verb: Verb::Trunc { shift: 16 }, len: n, bits, whole: 0 };
         let trunc = work(move |p, s, x| p.trunc(s, &x[0], bits, 16));
         let got = verb(&setup, &[Numbers(a.clone())], false, call, &trunc);
         let errors: Vec<f64> =
@@ -478,12 +538,12 @@ fn wrapping_and_bounded_randomness_are_right_at_their_cost() {
     for (ring, bits, k) in [(64, 64, 32), (64, 64, 1), (64, 40, 40), (64, 64, 64), (128, 120, 64)] {
         let n = 300;
         let a = edges(n, bits, 11);
-        let call = Call { verb: Verb::Wrap { k }, len: n, bits };
+        let call = Call { verb: Verb::Wrap { k }, len: n, bits, whole: 0 };
         let wrap = work(move |p, s, x| p.wrap(s, &x[0], bits, k));
         let got = verb(&exact(ring), &[Numbers(a.clone())], false, call, &wrap);
         assert_eq!(got.numbers(), a.iter().map(|&x| clear::wrap(x, k)).collect::<Vec<_>>());
         if k < ring {
-            let call = Call { verb: Verb::Random, len: n, bits: k };
+            let call = Call { verb: Verb::Random, len: n, bits: k, whole: 0 };
             let random = work(move |p, s, _| p.random(s, n, k));
             let got = verb(&exact(ring), &[], false, call, &random);
             assert!(got.numbers().iter().all(|x| (0..1 << k).contains(x)));
@@ -497,7 +557,7 @@ fn wrapping_and_bounded_randomness_are_right_at_their_cost() {
 fn shuffles_keep_rows_and_permutations_place_them() {
     for (rows, width) in [(0, 2), (1, 1), (2, 3), (100, 1), (300, 2)] {
         let a: Vec<i128> = (0..rows * width).map(|i| i as i128).collect();
-        let call = |verb| Call { verb, len: rows * width, bits: 20 };
+        let call = |verb| Call { verb, len: rows * width, bits: 20, whole: 0 };
         let shuffle = work(move |p, s, x| p.shuffle(s, &x[0], rows, width, 20));
         let operands = [Numbers(a.clone())];
         let got = verb(&exact(64), &operands, false, call(Verb::Shuffle { width }), &shuffle);
@@ -525,11 +585,13 @@ fn shuffles_keep_rows_and_permutations_place_them() {
 fn unit_vectors_are_right_at_their_cost() {
     let a: Vec<i128> = vec![0, 1, 4, 5, -1, 7, 100];
     let (n, len) = (5, 35);
-    let call = Call { verb: Verb::OneHot { n }, len, bits: 8 };
+    let call = Call { verb: Verb::OneHot { n }, len, bits: 8, whole: 0 };
     let one_hot = work(move |p, s, x| p.one_hot(s, &x[0], n, 8));
-    let got = verb(&exact(64), &[Numbers(a.clone())], true, call, &one_hot);
     let expected: Vec<bool> = (0..len).map(|i| a[i / n] == (i % n) as i128).collect();
-    assert_eq!(got.bits(), expected);
+    for setup in both_forms(64) {
+        let got = verb(&setup, &[Numbers(a.clone())], true, call, &one_hot);
+        assert_eq!(got.bits(), expected);
+    }
 }
 
 #[test]
@@ -540,10 +602,15 @@ fn one_party_can_give_and_one_can_learn() {
             let me = executor.me();
             let p = rep3_ring::build(&exact(64), me, &seeds(me)).expect("the setup fits");
             let declared = [
-                p.cost(&Call { verb: Verb::Share { owner }, len: 9, bits: 64 }),
-                p.cost(&Call { verb: Verb::ShareBits { owner }, len: 9, bits: 64 }),
-                p.cost(&Call { verb: Verb::Open { to: Some(owner) }, len: 9, bits: 64 }),
-                p.cost(&Call { verb: Verb::OpenBits { to: Some(owner) }, len: 9, bits: 64 }),
+                p.cost(&Call { verb: Verb::Share { owner }, len: 9, bits: 64, whole: 0 }),
+                p.cost(&Call { verb: Verb::ShareBits { owner }, len: 9, bits: 64, whole: 0 }),
+                p.cost(&Call { verb: Verb::Open { to: Some(owner) }, len: 9, bits: 64, whole: 0 }),
+                p.cost(&Call {
+                    verb: Verb::OpenBits { to: Some(owner) },
+                    len: 9,
+                    bits: 64,
+                    whole: 0,
+                }),
             ];
             let total =
                 declared.into_iter().flatten().fold(crate::Cost::local(3), |a, b| a.then(&b));
@@ -583,7 +650,8 @@ fn one_party_can_give_and_one_can_learn() {
 fn shares_of_zero_look_uniform_at_every_party() {
     let n = 1000;
     let zero = [Numbers(vec![0; n]), Numbers(vec![0; n]), Bits(vec![false; n])];
-    let verbs: [Work; 5] = [
+    let verbs: [Work; 6] = [
+        work(|p, s, x| p.mul_trunc(s, &x[0], &x[1], 56, 16)),
         work(|p, s, x| p.mul(s, &x[0], &x[1], 64)),
         work(|p, s, x| p.select(s, &x[2], &x[0], &x[1], 64)),
         work(|p, s, x| p.from_bits(s, &x[2])),

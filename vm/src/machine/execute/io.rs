@@ -284,7 +284,7 @@ impl Machine {
         let (task, place, _) = self.task();
         self.executor.spawn(task, place, async move {
             for operand in wanted {
-                slot.fill(values(&operand.wait().await));
+                slot.fill(values(&operand.wait(false).await));
             }
             Ok(())
         });
@@ -311,7 +311,7 @@ impl Machine {
         let (task, place, _) = self.task();
         self.executor.spawn(task, place, async move {
             for operand in wanted {
-                slot.fill(operand.wait().await.secret().clone());
+                slot.fill(operand.wait(false).await.secret().clone());
             }
             Ok(())
         });

@@ -8,7 +8,7 @@ use super::clear::{permutation, row_numbers};
 use super::{Operand, Target, Wanted};
 use crate::machine::Machine;
 
-fn len(run: Run) -> usize {
+pub(super) fn len(run: Run) -> usize {
     run.len as usize
 }
 
@@ -32,7 +32,7 @@ impl Wanted {
     }
 }
 
-fn gcd(a: usize, b: usize) -> usize {
+pub(super) fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
@@ -115,7 +115,7 @@ impl execute::Linear for Machine {
         };
         addm(AddMixed) [s a = n, c b = n] |g| g.bits.0 => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| p.add_clear(step, o[0].secret(), o[1].clear(), bits).await;
         submr(SubMixedReverse) [s a = n, c b = n] |g| g.bits.0 => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| {
-            let b = p.public(step, o[1].clear()).await?;
+            let b = p.public(step, &o[1].clear().broadcast(o[0].secret().len())).await?;
             p.sub(step, &b, o[0].secret(), bits).await
         };
         mulm(MulMixed) [s a = n, c b = n] |g| g.bits.0 => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| p.mul_clear(step, o[0].secret(), o[1].clear(), bits).await;
