@@ -73,9 +73,9 @@ fn bodies_of_independent_loops_and_calls_share_rounds() {
 /// excepted.
 const CEILINGS: &[(&str, &str, &str, u32, u64)] = &[
     ("product", "int<63>", "x * x", 1, 8),
-    ("comparison", "int<63>", "x < reverse(x)", 8, 32),
-    ("ReLU", "int<63>", "select(x > 0, x, 0)", 10, 48),
-    ("fixed-point product", "fix<40,16>", "x * reverse(x)", 9, 80),
+    ("comparison", "int<63>", "x < reverse(x)", 6, 16),
+    ("ReLU", "int<63>", "select(x > 0, x, 0)", 8, 27),
+    ("fixed-point product", "fix<40,16>", "x * reverse(x)", 6, 21),
 ];
 
 #[test]

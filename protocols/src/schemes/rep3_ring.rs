@@ -36,7 +36,7 @@
 //! | permute by rows of w | 4 | 16 (1 + 1/w) + 8/w |
 //!
 //! *Comparisons.* All carries in a tree take few rounds; one after the other takes a gate less for every
-//! group but many rounds. [`Comparison::Auto`] takes the latter from [`LONG`] numbers on.
+//! group but many rounds. [`Comparison::Auto`] takes the latter from four million numbers on.
 //!
 //! *Truncations.* All start from the two addends that a product can be had as in the round in which it is
 //! made ([`super::rep3::carried`]), and so cost no round beyond their own:

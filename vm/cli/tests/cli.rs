@@ -558,6 +558,7 @@ fn a_field_that_differs_is_named_by_every_party() {
         assert_eq!(output.status.code(), Some(2), "{told}");
         assert!(told.contains("`truncation`") && told.contains("fast"), "{told}");
     }
+    let place = Place::new("differs-too");
     for child in three_parties(&place, &["--comparison", "bytes"]) {
         let output = child.wait_with_output().unwrap();
         let told = text(&output.stderr);
