@@ -265,22 +265,28 @@ impl std::fmt::Display for Truncation {
 }
 
 /// What comparisons are to have little of, where a protocol has the choice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
-    /// Rounds, except for vectors so long that bytes count for more.
-    #[default]
-    Auto,
     /// Rounds.
     Rounds,
     /// Bytes.
     Bytes,
+    /// Bytes from so many numbers on, otherwise rounds; which is best depends on the network.
+    From(usize),
+}
+
+/// Rounds at any length, until somebody knows the network.
+impl Default for Comparison {
+    fn default() -> Comparison {
+        Comparison::From(usize::MAX)
+    }
 }
 
 impl std::str::FromStr for Comparison {
     type Err = Error;
     fn from_str(name: &str) -> Result<Self, Error> {
         match name {
-            "auto" => Ok(Comparison::Auto),
+            "auto" => Ok(Comparison::default()),
             "rounds" => Ok(Comparison::Rounds),
             "bytes" => Ok(Comparison::Bytes),
             other => Err(Error::Program(format!(
@@ -293,9 +299,9 @@ impl std::str::FromStr for Comparison {
 impl std::fmt::Display for Comparison {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Comparison::Auto => "auto",
             Comparison::Rounds => "rounds",
             Comparison::Bytes => "bytes",
+            Comparison::From(_) => "auto",
         })
     }
 }

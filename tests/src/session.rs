@@ -97,7 +97,7 @@ impl Case {
             field_bits: self.program.field_bits,
             stat_sec: STAT_SEC,
             truncation,
-            comparison: Comparison::Auto,
+            comparison: Comparison::default(),
             threads: 1,
         }
     }

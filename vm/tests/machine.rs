@@ -51,7 +51,7 @@ fn setup() -> Setup {
         field_bits: 64,
         stat_sec: 40,
         truncation: Truncation::Exact,
-        comparison: Comparison::Auto,
+        comparison: Comparison::default(),
         threads: 1,
     }
 }

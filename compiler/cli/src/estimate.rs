@@ -86,7 +86,7 @@ fn one(arguments: &Estimate, program: &Rc<Program>, protocol: &Entry) -> Result<
         field_bits: program.field_bits,
         stat_sec: arguments.stat_sec,
         truncation: arguments.truncation,
-        comparison: arguments.comparison,
+        comparison: arguments.network.choose(arguments.comparison),
         threads: 1,
     };
     // As `mpcvm` does unless told otherwise: roles go round the parties.

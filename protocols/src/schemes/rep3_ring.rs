@@ -36,7 +36,7 @@
 //! | permute by rows of w | 4 | 16 (1 + 1/w) + 8/w |
 //!
 //! *Comparisons.* All carries in a tree take few rounds; one after the other takes a gate less for every
-//! group but many rounds. [`Comparison::Auto`] takes the latter from four million numbers on.
+//! group but many rounds, and more time of the processor: [`Comparison::From`] says from what length on.
 //!
 //! *Truncations.* All start from the two addends that a product can be had as in the round in which it is
 //! made ([`super::rep3::carried`]), and so cost no round beyond their own:
@@ -101,11 +101,7 @@ pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>
 /// Bits of the ring above a number that is truncated in the hope that nothing overflows.
 const HOPE_BITS: u32 = 8;
 
-/// Numbers from which on [`Comparison::Auto`] saves bytes: 5 bytes a number at 1 GB/s are then worth 57
-/// more rounds of 370 microseconds, those of a slow local network.
-const LONG: usize = 1 << 22;
-
-/// Candidates from which on [`Comparison::Auto`] saves bytes in unit vectors: some 50 kB.
+/// Candidates from which on bytes are saved in unit vectors, unless rounds are to be: some 50 kB.
 const MANY_CANDIDATES: usize = 1 << 15;
 
 const MUL: Label = Label("rep3.mul");
@@ -146,8 +142,8 @@ impl<W: Word> Rep3<W> {
         match self.comparison {
             Comparison::Rounds => Saved::Rounds,
             Comparison::Bytes => Saved::Bytes,
-            Comparison::Auto if len.max(whole) >= LONG => Saved::Bytes,
-            Comparison::Auto => Saved::Rounds,
+            Comparison::From(long) if len.max(whole) >= long => Saved::Bytes,
+            Comparison::From(_) => Saved::Rounds,
         }
     }
 
@@ -340,7 +336,7 @@ impl<W: Word> Rep3<W> {
         match self.comparison {
             Comparison::Rounds => true,
             Comparison::Bytes => n < 8,
-            Comparison::Auto => n < 8 || candidates < MANY_CANDIDATES,
+            Comparison::From(_) => n < 8 || candidates < MANY_CANDIDATES,
         }
     }
 

@@ -34,7 +34,7 @@ fn setup(parties: usize, width: u32, truncation: Truncation) -> Setup {
         field_bits: width,
         stat_sec: 40,
         truncation,
-        comparison: Comparison::Auto,
+        comparison: Comparison::default(),
         threads: 1,
     }
 }

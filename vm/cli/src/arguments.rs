@@ -71,7 +71,7 @@ pub(crate) struct Choice {
     #[arg(long, value_name = "MODE")]
     pub(crate) truncation: Option<Truncation>,
     /// What comparisons save, where a protocol has the choice: rounds, bytes, or auto, which is
-    /// bytes for very long vectors
+    /// bytes for vectors so long that the bandwidth of --network counts for more than its round trip
     #[arg(long, value_name = "SAVED", default_value_t)]
     pub(crate) comparison: Comparison,
     /// Statistical security in bits

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mpc_bytecode::{Program, Receivers};
-use mpc_protocols::{Seeds, Setup, registry};
+use mpc_protocols::{Comparison, Seeds, Setup, registry};
 use mpc_runtime::{Party, Result};
 use mpc_vm::data::output;
 use mpc_vm::machine::{Binding, Machine};
@@ -44,6 +44,8 @@ pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
     {
         setup.truncation = name.parse()?;
     }
+    let network = choice.network.unwrap_or(session.network);
+    setup.comparison = network.choose(choice.comparison);
     results::check(&program, choice)?;
     setup.threads = choice.threads.or(session.threads).unwrap_or(1);
     let protocol = choice.protocol.as_deref().or(session.protocol.as_deref());
@@ -59,7 +61,7 @@ pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
     if let Some(warning) = warning {
         tell(format!("mpcvm: warning: {warning}"));
     }
-    options.network = choice.network.unwrap_or(session.network);
+    options.network = network;
     let about = about(&program, choice, protocol.info.name, &setup, &domain, options.network);
     let connected = connect(options, terms(&about, &program, &roles, &setup))?;
     if arguments.child {
@@ -171,6 +173,9 @@ fn terms(about: &Value, program: &Program, roles: &[Party], setup: &Setup) -> Te
         ("statistical security", "stat_sec"),
     ] {
         terms.add(name, shown(key));
+    }
+    if let Comparison::From(numbers) = setup.comparison {
+        terms.add("numbers that bytes are saved from", numbers);
     }
     terms.add("ring bits", setup.ring_bits);
     terms.add("field bits", setup.field_bits);
