@@ -143,6 +143,11 @@ pub enum Verb {
         /** Elements of a row. */
         width: usize,
     },
+    /// Where rows go when they are sorted.
+    Places {
+        /** Bits of a row. */
+        k: usize,
+    },
 }
 
 /// A call: the verb, how many elements its result has (rows × width for permutations), and the bound
@@ -205,6 +210,12 @@ impl Cost {
         cost.rounds = 1;
         cost.sent[party] = Sent { messages, payload_bytes: payload_bytes as u64 };
         cost
+    }
+
+    /// A further frame of `party` in the rounds that there are.
+    pub fn add(&mut self, party: usize, payload_bytes: usize) {
+        let frame = Sent { messages: 1, payload_bytes: payload_bytes as u64 };
+        self.sent[party] = self.sent[party] + frame;
     }
 
     fn joined(mut self, other: &Cost, rounds: u32) -> Cost {

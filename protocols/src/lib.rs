@@ -12,7 +12,7 @@
 //! | [`value`] | share vectors as planes, clear vectors |
 //! | [`cost`], [`ledger`] | declared costs, and the protocol that adds them up without data |
 //! | [`schemes`] | the protocols |
-//! | [`blocks`] | comparison, truncation, conversion, shuffles from the required verbs |
+//! | [`blocks`] | comparison, truncation, conversion, shuffles, sorting from the required verbs |
 //! | [`algebra`] | rings and fields, carry trees, matrix kernels |
 //! | [`testing`] | parties in one process, and the laws that every protocol keeps |
 //!

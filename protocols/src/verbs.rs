@@ -191,6 +191,11 @@ macro_rules! for_each_verb {
                 /// Rows of `width`: row `i` of `a` goes to place `perm[i]`. `bits` bounds `a`.
                 permute(a: &'a Shares, perm: &'a Shares, width: usize, bits: u32) -> Shares:
                     Verb::Permute { width }, a.len(), bits => blocks::shuffle::permute;
+
+                /// The place of each of `rows` rows of bits, lowest bit first, when they are sorted: a
+                /// permutation for [`Protocol::permute`]. Rows that are equal keep their order.
+                places(a: &'a Shares, rows: usize, bits: u32) -> Shares:
+                    Verb::Places { k: a.len() / rows.max(1) }, rows, bits => blocks::sort::places;
             }
         }
     };

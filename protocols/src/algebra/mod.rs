@@ -4,5 +4,6 @@ pub mod bits;
 pub mod clear;
 pub mod field;
 pub mod matrix;
+pub(crate) mod narrow;
 pub mod ring;
 pub mod simd;

@@ -12,6 +12,7 @@ pub mod mask;
 pub mod netlist;
 pub mod network;
 pub mod shuffle;
+pub mod sort;
 pub mod tiles;
 pub mod truncate;
 pub mod wires;

@@ -106,6 +106,27 @@ fn sides(perm: &[usize], from: &[usize]) -> Vec<bool> {
     side.into_iter().map(|s| s.expect("every element is on a chain")).collect()
 }
 
+/// Layers of comparisons that sort `n` elements: of each pair the smaller goes to the first place
+/// (Knuth, TAOCP 3, Algorithm 5.2.2M).
+pub fn sorting(n: usize) -> Vec<Layer> {
+    let top = n.next_power_of_two() / 2;
+    let mut layers = vec![];
+    let mut p = top;
+    while p > 0 {
+        let (mut q, mut r, mut d) = (top, 0, p);
+        loop {
+            layers.push((0..n - d).filter(|i| i & p == r).map(|i| (i, i + d)).collect());
+            if q == p {
+                break;
+            }
+            (d, r) = (q - p, p);
+            q /= 2;
+        }
+        p /= 2;
+    }
+    layers
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +161,24 @@ mod tests {
             }
         }
         (0..=6).for_each(|n| each(&mut (0..n).collect(), 0));
+    }
+
+    #[test]
+    fn sorting_networks_sort_all_zeros_and_ones() {
+        for n in 0..=12 {
+            let layers = sorting(n);
+            let depth = n.next_power_of_two().ilog2() as usize;
+            assert_eq!(layers.len(), depth * (depth + 1) / 2);
+            for bits in 0..1_u32 << n {
+                let mut x: Vec<u32> = (0..n).map(|i| bits >> i & 1).collect();
+                for &(a, b) in layers.iter().flatten() {
+                    if x[b] < x[a] {
+                        x.swap(a, b);
+                    }
+                }
+                assert!(x.is_sorted(), "{n} {bits:b}");
+            }
+        }
     }
 
     #[test]

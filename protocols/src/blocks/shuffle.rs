@@ -117,9 +117,14 @@ pub fn permutation(values: &[i128]) -> Result<Vec<usize>> {
     let index = |&x: &i128| {
         let place = usize::try_from(x).ok().filter(|&i| i < seen.len());
         let fresh = place.filter(|&i| !std::mem::replace(&mut seen[i], true));
-        fresh.ok_or_else(|| Error::Program("permute: the secret vector is no permutation".into()))
+        fresh.ok_or_else(no_permutation)
     };
     values.iter().map(index).collect()
+}
+
+/// A secret vector that shall be a permutation is none.
+pub(crate) fn no_permutation() -> Error {
+    Error::Program("permute: the secret vector is no permutation".into())
 }
 
 /// Shared settings of the networks of all dealers.
@@ -178,13 +183,19 @@ pub fn random_order(stream: &Stream, rows: usize) -> Vec<usize> {
 }
 
 /// Rows at both ends of the switches.
-fn ends(a: &Shares, layer: &Layer, width: usize) -> (Shares, Shares) {
+pub(super) fn ends(a: &Shares, layer: &Layer, width: usize) -> (Shares, Shares) {
     let (first, second): (Vec<usize>, Vec<usize>) = layer.iter().copied().unzip();
     (a.gather_rows(&first, width), a.gather_rows(&second, width))
 }
 
 /// `a` with the rows at the switches replaced.
-fn put_back(a: &Shares, layer: &Layer, width: usize, first: Shares, second: Shares) -> Shares {
+pub(super) fn put_back(
+    a: &Shares,
+    layer: &Layer,
+    width: usize,
+    first: Shares,
+    second: Shares,
+) -> Shares {
     let rows = a.len() / width;
     let mut from: Vec<usize> = (0..rows).collect();
     for (i, &(x, y)) in layer.iter().enumerate() {

@@ -19,7 +19,7 @@ use mpc_runtime::{Depth, Error, Executor, Header, Party, Phase, Result, Step, Tr
 use crate::algebra::{bits, clear};
 use crate::blocks::tiles::{Tiling, in_tiles};
 use crate::blocks::wires::{Wires, clear_rows};
-use crate::blocks::{circuits, linear, shuffle};
+use crate::blocks::{circuits, linear, shuffle, sort};
 use crate::cost::{Call, Cost, Truncation, Verb};
 use crate::ledger::Ledger;
 use crate::protocol::{Domain, Fut, Protocol, Setup, now};
@@ -41,8 +41,8 @@ pub trait BinaryScheme {
         Unit::Bit
     }
 
-    /// What `And`, `ShareBits`, `OpenBits` and `RandomBits` cost, and `Shuffle` if it is overridden
-    /// (its `width` and `len` then count bits); `None` for all else.
+    /// What `And`, `ShareBits`, `OpenBits` and `RandomBits` cost, and `Shuffle` and `Places` if they are
+    /// overridden (`width` and `len` of a shuffle then count bits); `None` for all else.
     fn cost(&self, call: &Call) -> Option<Cost>;
 
     /// A public bit as a share.
@@ -88,6 +88,12 @@ pub trait BinaryScheme {
         _rows: usize,
         _width: usize,
     ) -> Option<Fut<'a>> {
+        None
+    }
+
+    /// As [`Protocol::places`], in words of 64 bits of a packed scheme, if the scheme knows a better way
+    /// than a sorting network.
+    fn places<'a>(&'a self, _step: &'a Step, _bits: &'a Shares, _rows: usize) -> Option<Fut<'a>> {
         None
     }
 }
@@ -562,6 +568,7 @@ impl Protocol for OverBinary {
                 let verb = Verb::Shuffle { width: width * bits };
                 self.scheme.cost(&Call { verb, len: call.len * bits, bits: 1, whole: 0 })
             }
+            Verb::Places { .. } => self.scheme.cost(call),
             _ => self.circuit_cost(call),
         }
     }
@@ -789,6 +796,23 @@ impl Protocol for OverBinary {
                 None => shuffle::bits(self, step, &by_number, rows, width * k).await?,
             };
             Ok(self.numbers(&Wires::from_elements(&shuffled, k)))
+        })
+    }
+
+    fn places<'a>(&'a self, step: &'a Step, a: &'a Shares, rows: usize, bits: u32) -> Fut<'a> {
+        Box::pin(async move {
+            let Some(places) = self.scheme.places(step, a, rows) else {
+                return sort::places(self, step, a, rows, bits).await;
+            };
+            let places = places.await?;
+            let wider = |(_, plane): (usize, &Plane)| {
+                let unit = self.layout.number(Unit::Bit);
+                Plane::build(unit, rows, |out| {
+                    let numbers = out.chunks_exact_mut(self.layout.width / 64);
+                    numbers.zip(plane.words()).for_each(|(number, &word)| number[0] = word);
+                })
+            };
+            Ok(remade(&places, rows, wider))
         })
     }
 }

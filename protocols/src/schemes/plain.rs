@@ -243,4 +243,14 @@ impl Protocol for Plain {
         };
         now(a.scatter_rows(&rows, width).at_depth(perm.depth))
     }
+
+    fn places<'a>(&'a self, _: &'a Step, a: &'a Shares, rows: usize, _: u32) -> Fut<'a> {
+        let k = a.len() / rows.max(1);
+        let key = |i: &usize| (0..k).rev().map(|j| a.plane(0).bit(i * k + j)).collect::<Vec<_>>();
+        let mut order: Vec<usize> = (0..rows).collect();
+        order.sort_by_cached_key(key);
+        let mut places = vec![0; rows];
+        order.iter().zip(0..).for_each(|(&row, place)| places[row] = place);
+        now(numbers(places, a.depth))
+    }
 }

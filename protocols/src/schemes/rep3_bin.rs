@@ -5,8 +5,8 @@
 //! Paper:    Araki, Furukawa, Lindell, Nof, Ohara 2016, eprint 2016/768, Section 2.
 //! Differs:  the paper's shares are (b_i, b_{i-1} ⊕ b); ours is the additive form of eprint 2018/403.
 //! Security: any one party learns nothing; a malicious party may alter the result.
-//! Cost:     and, share, open 1 round, 1 bit; shuffle 3 rounds, 2 bits for each bit moved;
-//!           everything else is a circuit of [`super::over_binary`].
+//! Cost:     and, share, open 1 round, 1 bit; shuffle 2 rounds, 4 bits in all for each bit moved; places as
+//!           in rep3-ring, see [`super::rep3`]; everything else is a circuit of [`super::over_binary`].
 
 use std::rc::Rc;
 

@@ -32,8 +32,9 @@
 //! | trunc fast | 1 | 2.7 |
 //! | mul_trunc, dot_trunc | those of trunc | 5.3 more than trunc: 20.3, 14, 8 for m = 16 |
 //! | wrap to m bits | 2 + those of c(m) | as trunc without ⌈m/8⌉ |
-//! | shuffle | 3 | 16 |
-//! | permute by rows of w | 4 | 16 (1 + 1/w) + 8/w |
+//! | shuffle | 2 | 8, 16 at party 1 |
+//! | permute by rows of w, v = ⌈log2 rows⌉ | 3 | 8 + v/8w, twice that at party 1 |
+//! | places of rows of k bits, v as above | 3⌈k/2⌉ + 3 | on average (5v + 8/3)/8 for two bits, and 8 at the end |
 //!
 //! *Comparisons.* All carries in a tree take few rounds; one after the other takes a gate less for every
 //! group but many rounds, and more time of the processor: [`Comparison::From`] says from what length on.
@@ -43,8 +44,8 @@
 //! - `fast` shifts both addends as signed numbers, as SecureML (eprint 2017/396) and ABY3 do. Of x in a
 //!   ring of k bits it is the floor or one beside it, but wrong by 2^(k-m) with probability |x|/2^k: it is
 //!   taken only where that is at most 2^-9. Nothing is revealed; which way it rounds depends on the
-//!   addends, hence on a uniform mask alone. 24 bytes in all for product and shift is what a product
-//!   alone costs; no three-party protocol is known to take fewer.
+//!   addends, hence on a uniform mask alone. Product and shift take 24 bytes in all,
+//!   what a product alone costs.
 //! - `probabilistic` adds the wrap-around, which is the disjunction of both top bits once x is made
 //!   positive (a bit of slack suffices): never grossly wrong, off by one at most.
 //! - `exact` adds the carry out of the low places too. ABY3's truncation pairs and those of eprint
@@ -59,7 +60,8 @@ use mpc_runtime::{Error, Label, Party, Result, Step};
 use super::over_binary::BinaryScheme;
 use super::rep3::carried::Carried;
 use super::rep3::convert::{Saved, cost};
-use super::rep3::{Form, PARTIES, Trio, both, costs, elements, plane, zip};
+use super::rep3::shuffle::{Rows, permute_cost, shuffle_cost};
+use super::rep3::{Form, PARTIES, Trio, both, costs, elements, places, plane, zip};
 use crate::algebra::matrix;
 use crate::algebra::ring::Word;
 use crate::algebra::simd;
@@ -416,10 +418,10 @@ impl<W: Word> Protocol for Rep3<W> {
             }
             Verb::OneHot { .. } => return None,
             Verb::Decompose { k } => cost::decompose::<W>(len / k.max(1) as usize, k, bits),
-            Verb::Shuffle { .. } => costs::shuffle(number),
-            Verb::Permute { .. } | Verb::Compose { .. } | Verb::OpenWide | Verb::Mask => {
-                return None;
-            }
+            Verb::Shuffle { .. } => shuffle_cost(number),
+            Verb::Permute { width } => permute_cost(len / width.max(1), number),
+            Verb::Places { k } => places::cost::<W>(len, k),
+            Verb::Compose { .. } | Verb::OpenWide | Verb::Mask => return None,
         })
     }
 
@@ -720,6 +722,24 @@ impl<W: Word> Protocol for Rep3<W> {
         width: usize,
         _: u32,
     ) -> Fut<'a> {
-        Box::pin(self.trio.shuffle_rows::<W>(step, a, Form::numbers::<W>(a.len()), rows, width))
+        debug_assert_eq!(rows * width, a.len());
+        let rows = Rows { form: Form::numbers::<W>(a.len()), width };
+        Box::pin(self.trio.shuffle_rows::<W>(step, a, rows))
+    }
+
+    fn permute<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        perm: &'a Shares,
+        width: usize,
+        _: u32,
+    ) -> Fut<'a> {
+        let rows = Rows { form: Form::numbers::<W>(a.len()), width };
+        Box::pin(self.trio.permute_rows::<W>(step, a, perm, rows))
+    }
+
+    fn places<'a>(&'a self, step: &'a Step, bits: &'a Shares, rows: usize, _: u32) -> Fut<'a> {
+        Box::pin(self.trio.places::<W>(step, bits, rows, |place| W::from_i128(place.into())))
     }
 }

@@ -551,7 +551,31 @@ pub const CASES: &[Case] = &[
             out
         }),
     },
+    Case {
+        name: "places",
+        args: &[Arg { bits: |_| 0, len: |n, _| n / 4 * 8, kind: Kind::Bit }],
+        least_bits: 9,
+        run: numbers!(|p, s, a, b| p.places(s, &a[0], a[0].len() / 8, b)),
+        expect: Expect::Equal(|v, _| stable_places(&v[0], 8)),
+    },
+    Case {
+        name: "places of rows with many ties",
+        args: &[Arg { bits: |_| 0, len: |n, _| n.div_ceil(2) * 3, kind: Kind::Bit }],
+        least_bits: 9,
+        run: numbers!(|p, s, a, b| p.places(s, &a[0], a[0].len() / 3, b)),
+        expect: Expect::Equal(|v, _| stable_places(&v[0], 3)),
+    },
 ];
+
+/// Where rows of `k` bits go when they are sorted; equal ones stay in order.
+fn stable_places(bits: &[i128], k: usize) -> Vec<i128> {
+    let rows: Vec<&[i128]> = bits.chunks_exact(k).collect();
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by_key(|&i| rows[i].iter().rev().copied().collect::<Vec<_>>());
+    let mut places = vec![0; rows.len()];
+    order.iter().zip(0..).for_each(|(&row, place)| places[row] = place);
+    places
+}
 
 /// `floor((x + 2^(shift-1)) / 2^shift)` without overflow.
 fn rounded(x: i128, shift: u32) -> i128 {

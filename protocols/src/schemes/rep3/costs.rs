@@ -100,9 +100,3 @@ pub(crate) fn all(n: usize, rows: usize) -> Cost {
     }
     cost
 }
-
-/// A shuffle of vectors of that many bytes.
-pub(crate) fn shuffle(payload_bytes: usize) -> Cost {
-    let pass = |p| offer(p, payload_bytes);
-    pass(0).then(&pass(1)).then(&pass(2))
-}

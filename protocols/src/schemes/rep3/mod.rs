@@ -17,8 +17,10 @@ pub(crate) mod carried;
 pub(crate) mod convert;
 pub(crate) mod costs;
 mod packed;
+pub(crate) mod places;
 mod select;
-mod shuffle;
+pub(crate) mod shuffle;
+mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -63,6 +65,14 @@ mod purpose {
     pub(super) const RANDOM: u16 = 2;
     /// Orders of rows.
     pub(super) const ORDER: u16 = 3;
+    /// Masks of the first passage into slots, and lanes beside them.
+    pub(super) const LANES: u16 = 4;
+    /// Masks of the second passage.
+    pub(super) const MASK: u16 = 5;
+    /// Masks of what the left party sends out of slots.
+    pub(super) const LEFT: u16 = 6;
+    /// Masks of what the right party sends out of slots.
+    pub(super) const RIGHT: u16 = 7;
     /// Masks of carries, one for each third of the numbers; see [`super::addends`].
     pub(super) const CARRY_OUT: u16 = 8;
     /// Masks of products, one for each third.
@@ -160,6 +170,8 @@ pub(crate) struct Trio {
     me: Party,
     /// K_me and K_{me+1}.
     keys: [Key; 2],
+    /// Of this party alone.
+    own: Key,
     pool: Option<rayon::ThreadPool>,
 }
 
@@ -170,7 +182,7 @@ impl Trio {
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let failed = |e| Error::Program(format!("no threads for local work: {e}"));
         let pool = (setup.threads > 1).then(|| pool(setup.threads)).transpose().map_err(failed)?;
-        Ok(Trio { me, keys, pool })
+        Ok(Trio { me, keys, own: Key::new(&seeds.own, "rep3"), pool })
     }
 
     pub(crate) fn me(&self) -> Party {

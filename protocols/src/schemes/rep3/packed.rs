@@ -2,7 +2,8 @@
 
 use mpc_runtime::{Label, Party, Result, Step};
 
-use super::{Form, PARTIES, Trio, costs, zip};
+use super::shuffle::{Rows, shuffle_cost};
+use super::{Form, PARTIES, Trio, costs, places, zip};
 use crate::algebra::ring::{Bits, Ring};
 use crate::cost::{Call, Cost, Verb};
 use crate::protocol::{Fut, now};
@@ -65,7 +66,8 @@ impl BinaryScheme for Trio {
             Verb::OpenBits { to: None } => Some(costs::each(packed)),
             Verb::OpenBits { to: Some(to) } => Some(costs::input((to + 2) % 3, packed)),
             Verb::Xor | Verb::LinearBits | Verb::RandomBits => Some(Cost::local(PARTIES)),
-            Verb::Shuffle { .. } => Some(costs::shuffle(packed)),
+            Verb::Shuffle { .. } => Some(shuffle_cost(packed)),
+            Verb::Places { k } => Some(places::cost::<Bits>(call.len, k)),
             _ => None,
         }
     }
@@ -127,6 +129,15 @@ impl BinaryScheme for Trio {
         rows: usize,
         width: usize,
     ) -> Option<Fut<'a>> {
-        Some(Box::pin(self.shuffle_rows::<Bits>(step, a, Form::bits(a.len()), rows, width)))
+        debug_assert_eq!(rows * width, a.len());
+        Some(Box::pin(self.shuffle_rows::<Bits>(
+            step,
+            a,
+            Rows { form: Form::bits(a.len()), width },
+        )))
+    }
+
+    fn places<'a>(&'a self, step: &'a Step, bits: &'a Shares, rows: usize) -> Option<Fut<'a>> {
+        Some(Box::pin(self.places::<Bits>(step, bits, rows, |place| Bits(place.into()))))
     }
 }

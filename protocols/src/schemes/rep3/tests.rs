@@ -582,6 +582,25 @@ fn shuffles_keep_rows_and_permutations_place_them() {
 }
 
 #[test]
+fn places_are_stable_at_their_cost() {
+    for (rows, k) in
+        [(0, 5), (1, 5), (2, 1), (2, 2), (3, 3), (63, 2), (64, 5), (65, 40), (1000, 64), (1000, 65)]
+    {
+        let keys = coins(rows * k, 12 + rows as u64);
+        let mut order: Vec<usize> = (0..rows).collect();
+        order.sort_by_key(|&i| keys[i * k..(i + 1) * k].iter().rev().collect::<Vec<_>>());
+        let mut expected = vec![0; rows];
+        order.iter().zip(0..).for_each(|(&row, place)| expected[row] = place);
+        for ring in [64, 128] {
+            let call = Call { verb: Verb::Places { k }, len: rows, bits: 20 };
+            let places = work(move |p, s, x| p.places(s, &x[0], rows, 20));
+            let got = verb(&exact(ring), &[Bits(keys.clone())], false, call, &places);
+            assert_eq!(got.numbers(), expected, "{rows} rows of {k} bits");
+        }
+    }
+}
+
+#[test]
 fn unit_vectors_are_right_at_their_cost() {
     let a: Vec<i128> = vec![0, 1, 4, 5, -1, 7, 100];
     let (n, len) = (5, 35);
