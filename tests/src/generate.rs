@@ -413,7 +413,7 @@ impl Builder {
         let (rows, width) = (1 + self.rng.below(5) as usize, 1 + self.rng.below(3) as usize);
         let a = self.number(self.limit - 7);
         let a = self.resized(a, rows * width);
-        match self.rng.below(4) {
+        match self.rng.below(5) {
             0 => {
                 // only what does not depend on the order is put out
                 let (mixed, dst) = (self.fresh("s", a.len, a.bits), self.fresh("s", 1, a.bits + 7));
@@ -426,6 +426,13 @@ impl Builder {
                 let dst = self.fresh("s", a.len, a.bits);
                 let bits = a.bits;
                 self.emit(&format!("permute ({dst}, {a}, {perm}, {rows}, {width}, {bits})"));
+                self.keep(dst);
+            }
+            4 => {
+                let bits = self.any("sb");
+                let bits = self.resized(bits, rows * width);
+                let dst = self.fresh("s", rows, 4);
+                self.emit(&format!("places ({dst}, {bits}, {width}, 4)"));
                 self.keep(dst);
             }
             other => {

@@ -364,6 +364,13 @@ impl Gen {
                 }
             }
             35 => {
+                let rows = |t: &Type| t.is_secret() && t.elem == Elem::Bit && t.shape.len() == 2;
+                if self.rng.below(3) == 0
+                    && let Some(a) = self.find(rows)
+                {
+                    let places = self.b.places(a);
+                    return self.keep(places);
+                }
                 let Some(a) = self.find(Type::is_secret) else { return };
                 if self.rng.below(2) == 0 { self.b.reveal(a) } else { self.b.reveal_to(a, 0) }
             }

@@ -252,6 +252,7 @@ fn rounds(node: &Node, types: &[Type]) -> u64 {
         | Op::Lt {}
         | Op::Eq {} => 8,
         Op::OneHot { .. } | Op::Bits { .. } | Op::Permute {} => 8,
+        Op::Places {} => 32,
         Op::Select {} | Op::FromBit {} | Op::Compose { .. } => 2,
         Op::Circuit { .. } => 32,
         Op::Shuffle { .. } => 3,
@@ -283,6 +284,7 @@ fn symbol(node: &Node, types: &[Type]) -> u64 {
                 | Op::MatMul {}
                 | Op::Shuffle { .. }
                 | Op::Permute {}
+                | Op::Places {}
         ) {
             ty.shape.hash(&mut parts);
         }

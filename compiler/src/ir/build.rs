@@ -288,6 +288,8 @@ impl Builder {
         sum => Sum;
         /// Running sums along the last axis.
         cum_sum => CumSum;
+        /// Places of rows of bits when they are sorted.
+        places => Places;
         /// Private to secret.
         share => Share;
         /// Private to clear.

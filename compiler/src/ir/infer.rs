@@ -142,6 +142,13 @@ fn rule(module: &Module, op: &Op, args: &[&Type]) -> Result<Option<Type>, String
             some(args[0].clone())
         }
         Op::Permute {} => permute(args).map(Some),
+        Op::Places {} => {
+            secret(args[0])?;
+            match bit(args[0])?.shape[..] {
+                [n, _] => some(Type::num(Vis::Secret, &[n], log2_up(n) + 1)),
+                _ => Err(format!("rows of bits of shape {:?}", args[0].shape)),
+            }
+        }
         Op::Input { id } => {
             let i = module.inputs.get(*id as usize).ok_or("no such input")?;
             some(i.data.to_type(Vis::Private(i.role), &i.shape))

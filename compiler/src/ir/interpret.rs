@@ -323,6 +323,7 @@ impl Run<'_> {
             Op::Scatter {} | Op::Permute {} => {
                 permute(&arg(0), &arg(1), self.row_size(node.args[0]))
             }
+            Op::Places {} => Ok(places(&arg(0), n, self.row_size(node.args[0]))),
             Op::Sum {} => {
                 let k = self.last_axis(node.args[0]);
                 let a = arg(0);
@@ -493,6 +494,16 @@ fn permute(a: &[i128], p: &[i128], width: usize) -> Done<Vec<i128>> {
         out[to * width..(to + 1) * width].copy_from_slice(&a[i * width..(i + 1) * width]);
     }
     Ok(out)
+}
+
+/// Where n rows of k bits, the lowest first, go when they are sorted; equal ones stay in order.
+fn places(bits: &[i128], n: usize, k: usize) -> Vec<i128> {
+    let row = |i: usize| bits[i * k..(i + 1) * k].iter().rev();
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by(|&a, &b| row(a).cmp(row(b)));
+    let mut places = vec![0; n];
+    order.iter().zip(0..).for_each(|(&i, place)| places[i] = place);
+    places
 }
 
 /// SplitMix64.

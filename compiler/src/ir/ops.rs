@@ -122,6 +122,8 @@ macro_rules! for_each_op {
             Shuffle = "shuffle" { site: u32 } Exactly(1) 0 Draw;
             /// Operands (a, p), p a secret permutation of 0..rows: row p[i] of the result is row i of a.
             Permute = "permute" {} Exactly(2) 0 Pure;
+            /// Secret bits [n, k], the lowest of each row first: the place of each row when the rows are sorted, equal ones staying in order.
+            Places = "places" {} Exactly(1) 0 Pure;
 
             /// Data of the owner: a private value.
             Input = "input" { id: u32 } Exactly(0) 0 Io;

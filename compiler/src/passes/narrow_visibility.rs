@@ -96,7 +96,8 @@ impl Clear<'_> {
             | Op::StateLoad { .. }
             | Op::Random { .. }
             | Op::RandomBit { .. }
-            | Op::Shuffle { .. } => {
+            | Op::Shuffle { .. }
+            | Op::Places {} => {
                 node.results.iter().for_each(|&r| self.set(r, false));
             }
             _ => {
@@ -198,7 +199,7 @@ impl Repair<'_> {
                 self.stands[node.results[0].0 as usize] = node.args[0];
                 return;
             }
-            Op::StateStore { .. } | Op::Shuffle { .. } => {
+            Op::StateStore { .. } | Op::Shuffle { .. } | Op::Places {} => {
                 let vis = first.map_or(Vis::Secret, |v| self.was[v.0 as usize]);
                 node.args[0] = self.lifted(node.args[0], vis, &node.clone());
             }

@@ -228,6 +228,9 @@ macro_rules! for_each_instruction {
                 0x82 many shuffle = Shuffle { dst: Write<S>, a: Read<S>, rows: Count, width: Count, bits: Bits }
                 /// Rows of `width`: `dst[perm[i]] = a[i]`, `perm` a secret permutation of `0..rows`.
                 0x83 many permute = Permute { dst: Write<S>, a: Read<S>, perm: Read<S>, rows: Count, width: Count, bits: Bits }
+                /// `dst[i]` = the place of row `i` of `width` bits, lowest first, when the rows are sorted; equal
+                /// ones keep their order. `bits` bounds `dst`.
+                0x84 many places = Places { dst: Write<S>, a: Read<SB>, width: Count, bits: Bits }
             }
             /// From secret to clear. Everything a party learns passes here.
             Opening {

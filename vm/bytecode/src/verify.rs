@@ -375,6 +375,7 @@ impl execute::Random for Verifier<'_> {
             same(&g.dst.0, &g.a.0)?;
             ensure(times(g.rows.0, g.width.0, g.a.0.len) && g.perm.0.len == g.rows.0, "rows do not fit the operand")
         };
+        places(Places): |_, g| { width(g.bits)?; split(&g.a.0, &g.dst.0, g.width.0) };
     }
 }
 

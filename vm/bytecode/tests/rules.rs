@@ -239,6 +239,8 @@ const BROKEN: &[(&str, &str)] = &[
     ("permute (s0:4, s8:4, s16:3, 2, 2, 8)", ROWS_1),
     ("permute (s0:4, s8:4, s16:2, 2, 3, 8)", ROWS_1),
     ("permute (s0:4, s8:4, s16:2, 2, 2, 0)", WIDTH),
+    ("places (s0:4, sb8:7, 2, 8)", SPLIT),
+    ("places (s0:4, sb8:8, 2, 0)", WIDTH),
     // openings
     ("open (c0:4, s8:1, 8)", LENGTHS),
     ("open (c0:4, s8:4, 0)", WIDTH),

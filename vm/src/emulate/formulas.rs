@@ -82,6 +82,16 @@ pub(super) fn scatter<T: Copy + Default>(a: &[T], index: &[i128], width: u64) ->
     Ok(out)
 }
 
+/// Where `rows` rows of `width` bits, the lowest first, go when they are sorted; equal ones stay in order.
+pub(super) fn places(bits: &[bool], rows: usize, width: usize) -> Vec<i128> {
+    let row = |i: usize| bits[i * width..(i + 1) * width].iter().rev();
+    let mut order: Vec<usize> = (0..rows).collect();
+    order.sort_by(|&a, &b| row(a).cmp(row(b)));
+    let mut places = vec![0; rows];
+    order.iter().zip(0..).for_each(|(&i, place)| places[i] = place);
+    places
+}
+
 pub(super) fn as_numbers(bits: &[bool]) -> Vec<i128> {
     bits.iter().map(|b| i128::from(*b)).collect()
 }

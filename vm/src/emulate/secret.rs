@@ -138,5 +138,6 @@ impl execute::Random for Emulator<'_> {
 
     emulated! {
         permute(Permute) = |e, g| scatter(e.get(&g.a)?, e.get(&g.perm)?, g.width.0)?;
+        places(Places) = |e, g| places(e.get(&g.a)?, g.dst.0.len as usize, g.width.0 as usize);
     }
 }

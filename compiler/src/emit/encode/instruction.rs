@@ -279,6 +279,10 @@ impl Encoder<'_> {
                 })
             }
 
+            (Op::Places {}, _) => {
+                group!(Places { dst: self.w(d), a: self.r(a), width: self.width(a), bits: bits })
+            }
+
             (Op::Input { id }, _) if self.bank(d) == Cl => {
                 group!(Input { dst: self.w(d), id: Id(*id) })
             }

@@ -62,9 +62,11 @@ builtins! {
     "random_bits" "random_bits([sizes])" => secret::random_bits;
     "shuffle" "shuffle(x)" => secret::shuffle;
     "permute" "permute(x, permutation)" => secret::permute;
+    "places" "places(bits)" => secret::places;
     "gather" "gather(x, positions)" => secret::gather;
     "scatter" "scatter(x, permutation)" => secret::scatter;
     "bits" "bits(x, k)" => secret::bits;
+    "key_bits" "key_bits(x)" => secret::key_bits;
     "compose" "compose(bits) or compose(bits, signed = false)" => secret::compose;
     "raw" "raw(x)" => secret::raw;
     "floor" "floor(x)" => secret::floor;

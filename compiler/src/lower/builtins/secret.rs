@@ -3,7 +3,7 @@
 use super::super::value::{Tensor, Val};
 use super::super::{Diagnostic, Lower, Span};
 use super::Args;
-use crate::check::types::{Elem, MAX_WIDTH, Ty, Vis};
+use crate::check::types::{DEFAULT_INT, Elem, MAX_WIDTH, Ty, Vis};
 use crate::ir::size_of_shape;
 use crate::parse::ast::UnaryOp;
 
@@ -162,6 +162,42 @@ pub(super) fn permute<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val>
     let (t, p) = (l.to_vis(&t, Vis::Secret)?, l.to_vis(&p, Vis::Secret)?);
     let v = l.b.permute(t.v, p.v);
     Some(Val::tensor(t.ty, v))
+}
+
+/// Where rows of bits go when they are sorted.
+pub(super) fn places<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+    let (t, span) = args.next_tensor(l)?;
+    args.done(l)?;
+    let (Elem::Bool, [n, _]) = (t.ty.elem, &t.ty.shape[..]) else {
+        let found = l.show(&t.ty);
+        let message =
+            Diagnostic::error("rows of bits are needed here", span, format!("this is {found}"));
+        return l.fail(
+            message.expected("`bool[n, k]`", found).help("`key_bits(x)` are those of numbers"),
+        );
+    };
+    let ty = Ty::new(Elem::Int(DEFAULT_INT), Vis::Secret, &[*n]);
+    let t = l.to_vis(&t, Vis::Secret)?;
+    let v = l.b.places(t.v);
+    Some(Val::tensor(ty, v))
+}
+
+/// Bits that are ordered as the numbers are: those of the distance from the least number.
+pub(super) fn key_bits<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+    let (t, _) = args.next_tensor(l)?;
+    args.done(l)?;
+    let width = t.ty.elem.bits();
+    let (k, v) = match t.ty.elem {
+        Elem::Bool => (1, None),
+        _ => {
+            let least = l.b.constant(-1 << (width - 1));
+            let distance = l.b.sub(t.v, least);
+            (width as usize, Some(l.b.bits(distance, width)))
+        }
+    };
+    let shape: Vec<usize> = t.ty.shape.iter().copied().chain([k]).collect();
+    let v = v.unwrap_or_else(|| l.b.reshape(t.v, &shape));
+    Some(Val::tensor(Ty { elem: Elem::Bool, vis: t.ty.vis, shape }, v))
 }
 
 fn positions<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Tensor> {

@@ -249,5 +249,8 @@ impl execute::Random for Machine {
         permute(Permute) [s a, s perm] => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::Permute| {
             p.permute(step, o[0].secret(), o[1].secret(), g.width.0 as usize, g.bits.0).await
         };
+        places(Places) [sb a] => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::Places| {
+            p.places(step, o[0].secret(), len(g.dst.0), g.bits.0).await
+        };
     }
 }
