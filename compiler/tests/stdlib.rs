@@ -55,13 +55,15 @@ fn some(n: usize, range: i128) -> Vec<i128> {
 #[test]
 fn sorting_keeps_rows_together_and_ranks_are_stable() {
     for n in [1usize, 2, 3, 7, 8, 21, 100] {
-        // Few different keys, and the greatest of the type, which must not change places with what fills the power of two.
+        // Few different keys, and the ends of the type.
         let mut xs = some(n, 9);
-        xs[n / 2] = (1 << 31) - 1;
+        xs.iter_mut().skip(n / 2).zip([(1 << 31) - 1, -1 << 31]).for_each(|(x, end)| *x = end);
         let program = format!(
-            "use stdlib::order::{{sort, sort_by, rank, argsort}};\nrole a;\ninput x: secret int<32>[{n}] from a;\n\
-             let (k, p) = sort_by(x, reshape(iota({n}), [{n}, 1]));\noutput sort(x) to all as \"s\";\noutput k to all as \"k\";\n\
-             output p to all as \"p\";\noutput rank(x) to all as \"r\";\noutput argsort(x) to all as \"a\";\n"
+            "use stdlib::order::{{sort, sort_by, sort_by_descending, rank, argsort, first_occurrences}};\nrole a;\n\
+             input x: secret int<32>[{n}] from a;\nlet (k, p) = sort_by(x, reshape(iota({n}), [{n}, 1]));\n\
+             let (l, q) = sort_by_descending(x, reshape(iota({n}), [{n}, 1]));\noutput sort(x) to all as \"s\";\n\
+             output k to all as \"k\";\noutput p to all as \"p\";\noutput l to all as \"l\";\noutput q to all as \"q\";\n\
+             output rank(x) to all as \"r\";\noutput argsort(x) to all as \"a\";\noutput first_occurrences(x) to all as \"f\";\n"
         );
         let found = run(&program, &[("x", xs.clone())]);
         let mut order: Vec<usize> = (0..n).collect();
@@ -69,10 +71,13 @@ fn sorting_keeps_rows_together_and_ranks_are_stable() {
         let sorted: Vec<i128> = order.iter().map(|i| xs[*i]).collect();
         assert_eq!(found["s"], sorted);
         assert_eq!(found["k"], sorted);
-        assert_eq!(found["p"].iter().map(|i| xs[*i as usize]).collect::<Vec<_>>(), sorted);
-        let mut positions = found["p"].clone();
-        positions.sort_unstable();
-        assert_eq!(positions, (0..n as i128).collect::<Vec<_>>());
+        assert_eq!(found["p"], order.iter().map(|i| *i as i128).collect::<Vec<_>>());
+        let mut down: Vec<usize> = (0..n).collect();
+        down.sort_by_key(|i| -xs[*i]);
+        assert_eq!(found["l"], down.iter().map(|i| xs[*i]).collect::<Vec<_>>());
+        assert_eq!(found["q"], down.iter().map(|i| *i as i128).collect::<Vec<_>>());
+        let first = (0..n).map(|i| i128::from(!xs[..i].contains(&xs[i])));
+        assert_eq!(found["f"], first.collect::<Vec<_>>());
         for (place, i) in order.iter().enumerate() {
             assert_eq!(found["a"][place], *i as i128);
             assert_eq!(found["r"][*i], place as i128);
