@@ -5,7 +5,7 @@
 
 use super::rewrite::{Rewriter, rewrite};
 use crate::emit::legalise::contiguous;
-use crate::ir::{ConstData, Dim, Entry, Module, Node, Op, Value, Vis, strides_of_shape};
+use crate::ir::{ConstData, Dim, Entry, MAX_BITS, Module, Node, Op, Value, Vis, strides_of_shape};
 
 pub(super) fn run(module: &Module, entry: &mut Entry) {
     rewrite(module, entry, &visit);
@@ -51,6 +51,10 @@ fn apply(r: &mut Rewriter<'_>, node: &Node) -> bool {
                 becomes(r, result, Op::Wrap { k: *k }, &args)
             }
             _ => false,
+        },
+        Op::Bits { k } => match unwrapped(r, a, *k) {
+            Some(whole) => becomes(r, result, Op::Bits { k: *k }, &[whole]),
+            None => false,
         },
         Op::Not {} => match r.def(a) {
             Some((Op::Not {}, inner)) => {
@@ -115,6 +119,23 @@ fn apply(r: &mut Rewriter<'_>, node: &Node) -> bool {
         },
         _ => false,
     }
+}
+
+/// A number with the same low k bits that has not been reduced: a residue's origin, also through one sum.
+fn unwrapped(r: &mut Rewriter<'_>, v: Value, k: u32) -> Option<Value> {
+    let residue = |r: &Rewriter<'_>, v: Value| match r.def(v) {
+        Some((Op::Wrap { k: kept }, args)) if *kept >= k => Some(args[0]),
+        _ => None,
+    };
+    let whole = residue(r, v)?;
+    let Some((op @ (Op::Add {} | Op::Sub {}), args)) = r.def(whole) else { return Some(whole) };
+    let (op, args) = (op.clone(), args.to_vec());
+    let origins: Vec<Value> = args.iter().map(|&v| residue(r, v).unwrap_or(v)).collect();
+    let widest = origins.iter().map(|&v| r.ty(v).bits).max().unwrap_or(0);
+    if origins == args || widest >= MAX_BITS {
+        return Some(whole);
+    }
+    Some(r.emit(op, &origins))
 }
 
 fn becomes(r: &mut Rewriter<'_>, result: Value, op: Op, args: &[Value]) -> bool {

@@ -173,6 +173,14 @@ pub(super) fn all<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
     })
 }
 
+/// Whether an odd number of elements is true.
+pub(super) fn parity<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+    let span = args.span;
+    halved(l, args, Some(0), &mut |l, a, b| {
+        l.binary(at(BinaryOp::Xor, span), Val::Tensor(a), Val::Tensor(b))
+    })
+}
+
 /// The lesser or the greater of two, the first if they are equal.
 fn extreme(l: &mut Lower<'_>, greater: bool, a: Tensor, b: Tensor, span: Span) -> Option<Val> {
     let replaced = replaces(l, greater, &a, &b, span)?;
