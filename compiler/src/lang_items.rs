@@ -7,6 +7,8 @@ pub enum LangItem {
     DivideFix,
     /// `a / b` of integers, to the floor, where one is secret and `b` is no power of two.
     DivideInt,
+    /// What remains of it: `a % b`.
+    RemainderInt,
 }
 
 impl LangItem {
@@ -14,7 +16,8 @@ impl LangItem {
     pub fn path(self) -> (&'static str, &'static str) {
         match self {
             LangItem::DivideFix => ("math", "divide"),
-            LangItem::DivideInt => ("math", "divide_int"),
+            LangItem::DivideInt => ("integer", "divide_int"),
+            LangItem::RemainderInt => ("integer", "remainder_int"),
         }
     }
 }

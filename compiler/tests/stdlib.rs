@@ -41,6 +41,44 @@ fn whole_quotients_are_the_floor() {
     }
 }
 
+#[test]
+fn quotients_of_all_widths_are_exact_at_the_edges() {
+    for k in [4u32, 8, 16, 19, 20, 21, 32, 36] {
+        let top = (1i128 << (k - 1)) - 1;
+        let edges: Vec<i128> = [1, 2, 3, 7, top / 2, top / 2 + 1, top - 1, top].into();
+        let edges: Vec<i128> = edges.iter().flat_map(|x| [*x, -x]).chain([-top - 1]).collect();
+        let usable = |x: &&i128| k <= 32 || **x != -top - 1;
+        let mut pairs: Vec<(i128, i128)> = vec![];
+        for b in edges.iter().filter(usable) {
+            let around = edges.iter().flat_map(|a| [*a, a / b * b, a / b * b + 1, a / b * b - 1]);
+            pairs.extend(around.chain([0]).map(|a| (a, *b)));
+        }
+        let floor =
+            |(a, b): &(i128, i128)| a.div_euclid(*b) - i128::from(*b < 0 && a.rem_euclid(*b) != 0);
+        pairs.retain(|p| usable(&&p.0) && (-top - 1..=top).contains(&p.0) && floor(p) <= top);
+        let n = pairs.len();
+        let program = format!(
+            "role a;\ninput x: secret int<{k}>[{n}] from a;\ninput y: secret int<{k}>[{n}] from a;\noutput x / y to all as \"q\";\noutput x % y to all as \"r\";\n"
+        );
+        let (xs, ys) = pairs.iter().copied().unzip();
+        let found = run(&program, &[("x", xs), ("y", ys)]);
+        for (i, p) in pairs.iter().enumerate() {
+            assert_eq!(found["q"][i], floor(p), "{p:?} of {k} bits");
+            assert_eq!(found["r"][i], p.0 - floor(p) * p.1, "{p:?} of {k} bits");
+        }
+    }
+}
+
+#[test]
+fn common_divisors_are_the_greatest() {
+    let xs = vec![0, 0, 12, -12, 1 << 14, 32767, 21, 17, -32767, 6];
+    let ys = vec![0, 7, 18, 18, 1 << 10, 32766, 21, 0, -32767, -4];
+    let program = "use stdlib::integer::{gcd};\nrole a;\ninput x: secret int<16>[10] from a;\ninput y: secret int<16>[10] from a;\n\
+                   output gcd(x, y) to all as \"g\";\n";
+    let found = run(program, &[("x", xs), ("y", ys)]);
+    assert_eq!(found["g"], [0, 7, 6, 6, 1024, 1, 21, 17, 32767, 2]);
+}
+
 /// Numbers from a fixed sequence, from -range to range.
 fn some(n: usize, range: i128) -> Vec<i128> {
     let mut state = 1u64;

@@ -7,9 +7,11 @@
 //! | [`session`] | all parties of a run in one process, and what must hold of every run |
 //! | [`faults`] | what must hold when the network or a party fails |
 //! | [`library`] | the standard library as documented: examples, rounds |
+//! | [`elementary`] | the mathematical functions against floating point, and the table of what they cost |
 //! | [`generate`] | valid bytecode programs from a seed |
 //! | [`tree`] | the files of the repository |
 
+pub mod elementary;
 pub mod faults;
 pub mod generate;
 pub mod library;

@@ -126,7 +126,7 @@ pub fn load(path: &str, loader: &dyn Loader, messages: &mut Vec<Diagnostic>) -> 
         reader.imports(id);
     }
     if reader.program.modules.iter().any(|m| m.ast.divides) {
-        for item in [LangItem::DivideFix, LangItem::DivideInt] {
+        for item in [LangItem::DivideFix, LangItem::DivideInt, LangItem::RemainderInt] {
             reader.library_module(item.path().0);
         }
     }

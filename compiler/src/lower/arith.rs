@@ -451,13 +451,11 @@ impl Lower<'_> {
             return self.wrong_operand(at, "int", &Val::Tensor(a), at.left);
         }
         if join_vis(a.ty.vis, b.ty.vis) == Vis::Secret {
-            let floor = self.call_lang_item(
-                LangItem::DivideInt,
-                vec![(Val::Tensor(a.clone()), at.left), (Val::Tensor(b.clone()), at.right)],
+            return self.call_lang_item(
+                LangItem::RemainderInt,
+                vec![(Val::Tensor(a), at.left), (Val::Tensor(b), at.right)],
                 at.all,
-            )?;
-            let whole = self.product(OpAt { op: BinaryOp::Mul, ..at }, floor, Val::Tensor(b))?;
-            return self.sum(OpAt { op: BinaryOp::Sub, ..at }, Val::Tensor(a), whole);
+            );
         }
         let (v, vis, shape) = self.aligned(vec![a, b], &[at.left, at.right], at.all)?;
         let v = self.b.modulo(v[0], v[1]);
