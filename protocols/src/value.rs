@@ -217,10 +217,19 @@ impl Plane {
 
     /// Rows of `width` elements: row `i` of the result is row `rows[i]` of this plane.
     pub fn pick_rows(&self, rows: &[usize], width: usize) -> Plane {
-        Plane::build(self.unit, rows.len() * width, |out| {
-            for (i, row) in rows.iter().enumerate() {
-                assert!((row + 1) * width <= self.len, "row outside the plane");
-                self.copy_to(row * width, width, out, i * width);
+        let starts: Vec<usize> = rows.iter().map(|row| row * width).collect();
+        self.pick_runs(&starts, width)
+    }
+
+    /// Runs of `width` elements from each of these places, one after the other.
+    ///
+    /// # Panics
+    /// If one does not exist.
+    pub fn pick_runs(&self, starts: &[usize], width: usize) -> Plane {
+        Plane::build(self.unit, starts.len() * width, |out| {
+            for (i, start) in starts.iter().enumerate() {
+                assert!(start + width <= self.len, "run outside the plane");
+                self.copy_to(*start, width, out, i * width);
             }
         })
     }
@@ -234,6 +243,9 @@ impl Plane {
         Plane { buffer: self.buffer.clone(), unit, start: self.start, len }
     }
 }
+
+/// Length from which on consecutive elements of a view are copied as a whole.
+const LONG_RUN: u64 = 16;
 
 /// A share vector: what one party holds of `len` secret numbers or bits.
 ///
@@ -336,6 +348,13 @@ impl Shares {
 
     /// An affine view: element (i_0, i_1, …) is `offset + Σ i_d·stride_d`, last index fastest.
     pub fn view(&self, offset: i64, dims: &[(u64, i64)]) -> Shares {
+        if let Some((&(width, 1), outer)) = dims.split_last()
+            && width >= LONG_RUN
+        {
+            let starts = view_indices(offset, outer);
+            let width = width as usize;
+            return self.map(starts.len() * width, |p| p.pick_runs(&starts, width));
+        }
         let index = view_indices(offset, dims);
         self.pick(index.len(), |i| index[i])
     }
