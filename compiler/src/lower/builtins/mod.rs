@@ -50,7 +50,7 @@ builtins! {
     "argmax" "argmax(x) or argmax(x, axis = 0)" => reduce::argmax;
     "any" "any(x) or any(x, axis = 0)" => reduce::any;
     "all" "all(x) or all(x, axis = 0)" => reduce::all;
-    "parity" "parity(x) or parity(x, axis = 0)" => reduce::parity;
+    "xor" "xor(x) or xor(x, axis = 0)" => reduce::xor;
     "cumsum" "cumsum(x) or cumsum(x, axis = 0)" => reduce::cumsum;
     "matmul" "matmul(a, b)" => reduce::matmul;
     "dot" "dot(a, b)" => reduce::dot;

@@ -174,7 +174,7 @@ pub(super) fn all<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
 }
 
 /// Whether an odd number of elements is true.
-pub(super) fn parity<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+pub(super) fn xor<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
     let span = args.span;
     halved(l, args, Some(0), &mut |l, a, b| {
         l.binary(at(BinaryOp::Xor, span), Val::Tensor(a), Val::Tensor(b))
