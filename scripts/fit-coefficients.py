@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Computes the coefficients of stdlib/tables.mpc and prints that file.
+"""Computes the coefficients of stdlib/coefficients.mpc and prints that file.
 
-Usage: fit-tables.py > stdlib/tables.mpc && mpcc fmt stdlib/tables.mpc
+Usage: fit-coefficients.py > stdlib/coefficients.mpc && mpcc fmt stdlib/coefficients.mpc
 
 Each row of a table is a polynomial on one piece of an interval: a truncated Chebyshev series, which is within a few percent
 of the least possible error for the degrees here. Coefficients are rounded from the highest down, the lower ones being fitted
@@ -83,7 +83,7 @@ def octaves(name, what, f, lowest, highest, below):
     table(name, what, pieces, [2.0**-22] * 4, 2.0**-15, per_line=4)
 
 
-print("// Coefficients of piecewise polynomials, computed by scripts/fit-tables.py; `pieces` says how they are read.")
+print("// Coefficients of piecewise polynomials, computed by scripts/fit-coefficients.py; `pieces` says how they are read.")
 fine("EXP2", "2^(m - 1) for m from 1 to 2, in units of 2^-59", lambda m: 2 ** (m - 1), 6, 59)
 fine("LN", "ln m, in units of 2^-55", np.log, 6, 55)
 fine("LOG2", "log2 m, in units of 2^-55", np.log2, 6, 55)
