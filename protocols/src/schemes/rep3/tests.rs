@@ -592,7 +592,7 @@ fn places_are_stable_at_their_cost() {
         let mut expected = vec![0; rows];
         order.iter().zip(0..).for_each(|(&row, place)| expected[row] = place);
         for ring in [64, 128] {
-            let call = Call { verb: Verb::Places { k }, len: rows, bits: 20 };
+            let call = Call { verb: Verb::Places { k }, len: rows, bits: 20, whole: 0 };
             let places = work(move |p, s, x| p.places(s, &x[0], rows, 20));
             let got = verb(&exact(ring), &[Bits(keys.clone())], false, call, &places);
             assert_eq!(got.numbers(), expected, "{rows} rows of {k} bits");
