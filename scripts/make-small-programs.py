@@ -203,9 +203,49 @@ def private_histogram(rng):
     case("private-histogram", full, inputs(4), {"count": count.tolist()}, {"PATIENTS": 4}, {"EPSILON": 64})
 
 
+def two_hospitals(rng):
+    def inputs(patients, bills):
+        everyone = rng.permutation(4 * bills)[: 2 * bills] + 100000
+        insured = everyone[:bills]
+        person = rng.choice(everyone[bills // 2 : bills // 2 + patients + bills // 4], patients, replace=False)
+        cost = np.round(rng.lognormal(np.log(3500), 0.8, bills)).astype(int)
+        columns = {"person": person, "diagnosis": rng.integers(0, 5, patients), "insured": insured, "cost": cost}
+        return {name: (column, "%d") for name, column in columns.items()}
+
+    full = inputs(80, 100)
+    person, diagnosis, insured, cost = (column for column, _ in full.values())
+    costs = dict(zip(insured.tolist(), cost / 1000))
+    groups = [[costs[p] for p, d in zip(person.tolist(), diagnosis) if d == g and p in costs] for g in range(5)]
+    expected = {
+        "patients": sum(map(len, groups)), "people": [len(g) for g in groups],
+        "mean_cost": numbers([np.mean(g) if g else 0 for g in groups]),
+    }
+    case("two-hospitals", full, inputs(5, 6), expected, {"PATIENTS": 5, "BILLS": 6})
+
+
+def fraud(rng):
+    def inputs(payments, accounts):
+        account = rng.choice(10**9, accounts, replace=False)
+        target = np.where(rng.random(payments) < 0.8, rng.choice(account, payments), rng.integers(0, 10**9, payments))
+        table = lambda rows, columns: np.round(rng.normal(0, 1, (rows, columns)), 3)
+        return {
+            "target": (target, "%d"), "payment": (table(payments, 3), "%.3f"), "account": (account, "%d"),
+            "history": (table(accounts, 2), "%.3f"), "weights": (np.array([0.8, -0.3, 1.1, 0.9, -0.7, 1.5]), "%.2f"),
+            "constant": (np.array(-1.2), "%.2f"),
+        }
+
+    full = inputs(50, 80)
+    target, payment, account, history, weights, constant = (values for values, _ in full.values())
+    rows = {a: h for a, h in zip(account.tolist(), history)}
+    known = np.array([rows.get(t, np.zeros(2)) for t in target.tolist()])
+    unknown = np.array([[t not in rows] for t in target.tolist()], dtype=float)
+    score = 1 / (1 + np.exp(-(np.hstack([payment, known, unknown]) @ weights + constant)))
+    case("fraud", full, inputs(4, 5), {"score": numbers(score), "unknown": int(unknown.sum())}, {"PAYMENTS": 4, "ACCOUNTS": 5})
+
+
 PROGRAMS_MADE = (
     salaries, median, merge, aes_counter, life, dijkstra, association, k_means, survival, double_auction, pay_by_group,
-    private_histogram,
+    private_histogram, two_hospitals, fraud,
 )
 for make in PROGRAMS_MADE:
     make(np.random.default_rng(7))

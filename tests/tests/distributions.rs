@@ -37,6 +37,22 @@ fn laplace(scale: f64) -> Vec<f64> {
     [edges[0]].into_iter().chain(steps).chain([1.0 - edges[16]]).collect()
 }
 
+/// Below -3, from -3 to 3 in steps of one half, above 3; Simpson's rule on each step.
+fn normal() -> Vec<f64> {
+    let density = |x: f64| (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    let step = |i: i32| {
+        let x = f64::from(i) / 2.0;
+        let points = (0..=16).map(|j| {
+            let weight = [1.0, 4.0, 2.0][if j % 16 == 0 { 0 } else { 2 - j % 2 }];
+            weight * density(x + j as f64 / 32.0)
+        });
+        points.sum::<f64>() / 96.0
+    };
+    let steps: Vec<f64> = (-6..6).map(step).collect();
+    let tail = (1.0 - steps.iter().sum::<f64>()) / 2.0;
+    [tail].into_iter().chain(steps).chain([tail]).collect()
+}
+
 /// Heads less eight of 16 coins.
 fn binomial() -> Vec<f64> {
     let mut row = vec![1.0];
@@ -81,6 +97,11 @@ fn distributions() -> Vec<Distribution> {
             call: "laplace(N, 2.0)",
             cell: |x| (x.floor().clamp(-9.0, 8.0) + 9.0) as usize,
             probabilities: laplace(2.0),
+        },
+        Distribution {
+            call: "normal(N, 1.0, 2.0)",
+            cell: |x| ((x - 1.0).floor().clamp(-7.0, 6.0) + 7.0) as usize,
+            probabilities: normal(),
         },
         Distribution {
             call: "binomial(N, 16)",
