@@ -14,6 +14,8 @@
 
 use std::collections::HashMap;
 
+use mpc_bytecode::circuit::MAX_WIRES;
+
 use crate::ir::{Circuit, Gate};
 
 /// Reads a circuit.
@@ -21,12 +23,16 @@ use crate::ir::{Circuit, Gate};
 /// # Errors
 /// The line, and what is wrong there.
 pub fn read(name: &str, text: &str) -> Result<Circuit, String> {
-    let mut lines = text.lines().enumerate().map(|(i, line)| (i + 1, line.trim()));
-    let mut lines = lines.by_ref().filter(|(_, line)| !line.is_empty());
-    let (_, head) = next(&mut lines, "the numbers of gates and wires")?;
+    let lines = text.lines().enumerate().map(|(i, line)| (i + 1, line.trim()));
+    let mut lines = lines.filter(|(_, line)| !line.is_empty());
+    let (number, head) = next(&mut lines, "the numbers of gates and wires")?;
     let [gates, wires] = head[..] else {
-        return Err("line 1: expected the numbers of gates and wires".into());
+        return Err(format!("line {number}: expected the numbers of gates and wires"));
     };
+    // What the head announces is bounded before anything is made of that size.
+    if wires as usize > MAX_WIRES {
+        return Err(format!("line {number}: {wires} wires, at most {MAX_WIRES} are possible"));
+    }
     let inputs = sizes(next(&mut lines, "the sizes of the inputs")?)?;
     let outputs = sizes(next(&mut lines, "the sizes of the outputs")?)?;
     let total = |sizes: &[u32]| sizes.iter().map(|&n| u64::from(n)).sum::<u64>();
@@ -128,7 +134,8 @@ impl Reader {
             ("EQ", &[1, 1, bit @ 0..=1, out]) => self.push(Gate::Constant(bit == 1), out),
             ("EQW", &[1, 1, a, out]) => self.set(out, self.wire(a)?),
             ("MAND", [ins, outs, wires @ ..])
-                if *ins == 2 * outs && wires.len() as u64 == u64::from(*ins) + u64::from(*outs) =>
+                if u64::from(*ins) == 2 * u64::from(*outs)
+                    && wires.len() as u64 == 3 * u64::from(*outs) =>
             {
                 let n = *outs as usize;
                 for i in 0..n {
@@ -183,6 +190,10 @@ mod tests {
         assert!(error("2 1 0 1 3 AND", "1 1 0 3 AND").contains("does not go with"));
         assert!(error("2 1 2\n1 1", "1 2 1\n").contains("older Bristol format"));
         assert!(read("bad", "").unwrap_err().starts_with("it ends before"));
+        // Sizes that no file of this length has: refused, neither reserved nor multiplied.
+        let huge = "0 4000000000\n1 4000000000\n1 4000000000\n";
+        assert!(read("bad", huge).unwrap_err().starts_with("line 1: 4000000000 wires"));
+        assert!(error("2 1 0 1 3 AND", "0 2147483648 MAND").contains("does not go with"));
         assert!(read("bad", "1 4000000000\n1 3999999999\n1 1\n\n1 1 0 3999999999 INV").is_err());
     }
 

@@ -6,7 +6,7 @@
 use crate::operand::{Input, put, put_string};
 use crate::{Error, Result};
 
-/// Most wires of a circuit; what it is worked on with grows with them.
+/// Most wires of the circuits of a program; what they are worked on with grows with them.
 pub const MAX_WIRES: usize = 1 << 24;
 
 /// A gate by the wires that it reads.
@@ -50,6 +50,11 @@ pub struct Circuit {
 }
 
 impl Circuit {
+    /// Number of wires, as announced.
+    pub fn wires(&self) -> u64 {
+        sum(&self.inputs) + self.gates.len() as u64
+    }
+
     /// Bits of all inputs.
     pub fn input_bits(&self) -> usize {
         self.inputs.iter().map(|&bits| bits as usize).sum()
@@ -65,12 +70,11 @@ impl Circuit {
     /// # Errors
     /// What is wrong.
     pub fn check(&self) -> std::result::Result<(), &'static str> {
-        let sum = |sizes: &[u32]| sizes.iter().map(|&bits| u64::from(bits)).sum::<u64>();
         let first = sum(&self.inputs);
         if first == 0 || self.results.is_empty() {
             return Err("a circuit has no inputs or no outputs");
         }
-        if first + self.gates.len() as u64 > MAX_WIRES as u64 {
+        if self.wires() > MAX_WIRES as u64 {
             return Err("a circuit has too many wires");
         }
         let known = |number: usize, wire: u32| u64::from(wire) < first + number as u64;
@@ -131,7 +135,7 @@ impl Circuit {
     pub(crate) fn decode(input: &mut Input<'_>) -> Result<Circuit> {
         let name = input.string()?;
         let (inputs, outputs) = (sizes(input)?, sizes(input)?);
-        let first: u64 = inputs.iter().map(|&bits| u64::from(bits)).sum();
+        let first = sum(&inputs);
         let mut gates = vec![];
         for number in 0..input.length()? {
             let place = first.checked_add(number as u64).ok_or(MALFORMED)?;
@@ -149,11 +153,16 @@ impl Circuit {
             });
         }
         let mut results = vec![];
-        for _ in 0..outputs.iter().map(|&bits| u64::from(bits)).sum() {
+        for _ in 0..sum(&outputs) {
             results.push(word(input)?);
         }
         Ok(Circuit { name, inputs, outputs, gates, results })
     }
+}
+
+/// Bits of all sizes together.
+fn sum(sizes: &[u32]) -> u64 {
+    sizes.iter().map(|&bits| u64::from(bits)).sum()
 }
 
 const MALFORMED: Error = Error::Malformed("circuit");

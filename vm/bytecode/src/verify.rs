@@ -5,10 +5,11 @@
 //! entry; ids, roles, widths and constants exist; views stay inside what they view; no two groups of
 //! one instruction write the same register; every entry ends in `halt` or a jump.
 
+use crate::circuit::MAX_WIRES;
 use crate::define::execute::{self, Execute};
 use crate::define::group;
 use crate::operand::{Access, Bits, Count, Dims, Id, Imm, Run, Target};
-use crate::{Bank, Error, Group, Instruction, Program, Receivers, Result};
+use crate::{Bank, Circuit, Error, Group, Instruction, Program, Receivers, Result};
 
 /// Most registers of one bank (2^40: a terabyte of bits, more than any machine has).
 const MAX_REGISTERS: u64 = 1 << 40;
@@ -42,6 +43,9 @@ pub fn verify(program: &Program) -> Result<()> {
     }
     if let Some(fault) = program.circuits.iter().find_map(|c| c.check().err()) {
         return outside(fault);
+    }
+    if program.circuits.iter().map(Circuit::wires).sum::<u64>() > MAX_WIRES as u64 {
+        return outside("number of wires of all circuits");
     }
     if program.inputs.iter().any(|v| !matches!(&v.receivers, Receivers::Roles(r) if r.len() == 1)) {
         return outside("owner of an input");

@@ -355,3 +355,17 @@ fn a_jump_between_entries_is_refused_both_ways() {
         assert_eq!(verify(&program), broken);
     }
 }
+
+#[test]
+fn circuits_share_a_bound_on_wires() {
+    let wide = |n: u32| Circuit {
+        inputs: vec![n],
+        outputs: vec![1],
+        results: vec![0],
+        ..Default::default()
+    };
+    let of = |circuits| Program { circuits, ..with(&[]) };
+    assert_eq!(verify(&of(vec![wide(1 << 23), wide(1 << 23)])), Ok(()));
+    let fault = Error::Malformed("number of wires of all circuits");
+    assert_eq!(verify(&of(vec![wide(1 << 23); 3])), Err(fault));
+}
