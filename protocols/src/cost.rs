@@ -50,11 +50,6 @@ pub enum Verb {
         /** Places. */
         shift: u32,
     },
-    /// Element-wise product and rounding shift.
-    MulTrunc {
-        /** Places. */
-        shift: u32,
-    },
     /// Sums of products and rounding shift.
     DotTrunc {
         /** Products in a sum. */

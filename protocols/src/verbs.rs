@@ -131,11 +131,7 @@ macro_rules! for_each_verb {
                 trunc(a: &'a Shares, bits: u32, shift: u32) -> Shares:
                     Verb::Trunc { shift }, a.len(), bits => blocks::truncate::nearest;
 
-                /// `trunc(a·b)`. `bits` bounds the products.
-                mul_trunc(a: &'a Shares, b: &'a Shares, bits: u32, shift: u32) -> Shares:
-                    Verb::MulTrunc { shift }, a.len(), bits => blocks::linear::mul_trunc;
-
-                /// As [`Protocol::dot`], and then `trunc`. `bits` bounds the sums.
+                /// As [`Protocol::dot`], and then `trunc`; products are sums of one. `bits` bounds the sums.
                 dot_trunc(
                     a: &'a Shares, b: &'a Shares, inner: usize, bits: u32, shift: u32
                 ) -> Shares:

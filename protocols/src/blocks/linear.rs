@@ -83,22 +83,6 @@ pub async fn dot(
     p.sum(step, &products, inner, bits).await
 }
 
-/// `trunc(a·b)`.
-///
-/// # Errors
-/// Those of the protocol.
-pub async fn mul_trunc(
-    p: &dyn Protocol,
-    step: &Step,
-    a: &Shares,
-    b: &Shares,
-    bits: u32,
-    shift: u32,
-) -> Result<Shares> {
-    let product = p.mul(step, a, b, bits).await?;
-    p.trunc(step, &product, bits, shift).await
-}
-
 /// `trunc` of inner products.
 ///
 /// # Errors

@@ -30,7 +30,7 @@
 //! | trunc exact, shift_right, by m | 2 + those of c(m) | 10.7 + ⌈m/8⌉/3 + c(m): 14.9 for m = 16 |
 //! | trunc probabilistic | 2 | 8 + ⌈m/8⌉/3 |
 //! | trunc fast | 1 | 2.7 |
-//! | mul_trunc, dot_trunc | those of trunc | 5.3 more than trunc: 20.3, 14, 8 for m = 16 |
+//! | dot_trunc | those of trunc | 5.3 more than trunc: 20.3, 14, 8 for m = 16 |
 //! | wrap to m bits | 2 + those of c(m) | as trunc without ⌈m/8⌉ |
 //! | shuffle | 2 | 8, 16 at party 1 |
 //! | permute by rows of w, v = ⌈log2 rows⌉ | 3 | 8 + v/8w, twice that at party 1 |
@@ -396,12 +396,10 @@ impl<W: Word> Protocol for Rep3<W> {
             Verb::FromBits => cost::from_bits::<W>(len),
             Verb::Select => cost::select::<W>(len),
             Verb::Trunc { shift } => self.nearest_cost(len, bits, shift),
-            Verb::MulTrunc { shift } | Verb::DotTrunc { shift, .. } => {
-                match self.nearest(bits, shift) {
-                    Shift::Carried(_, what, _) => what.product_cost(len),
-                    _ => return None,
-                }
-            }
+            Verb::DotTrunc { shift, .. } => match self.nearest(bits, shift) {
+                Shift::Carried(_, what, _) => what.product_cost(len),
+                _ => return None,
+            },
             Verb::ShiftRight { shift } => self.floor_cost(len, bits, shift),
             Verb::Wrap { k } if Self::wraps(bits, k) => Carried::<W>::modulo(k).cost(len),
             Verb::Wrap { .. } => Cost::local(PARTIES),
@@ -614,22 +612,6 @@ impl<W: Word> Protocol for Rep3<W> {
 
     fn trunc<'a>(&'a self, step: &'a Step, a: &'a Shares, bits: u32, shift: u32) -> Fut<'a> {
         Box::pin(self.nearest_of(step, a, bits, shift))
-    }
-
-    fn mul_trunc<'a>(
-        &'a self,
-        step: &'a Step,
-        a: &'a Shares,
-        b: &'a Shares,
-        bits: u32,
-        shift: u32,
-    ) -> Fut<'a> {
-        Box::pin(async move {
-            match self.nearest_of_products(step, (a, b), 1, bits, shift).await? {
-                Some(shifted) => Ok(shifted),
-                None => linear::mul_trunc(self, step, a, b, bits, shift).await,
-            }
-        })
     }
 
     fn dot_trunc<'a>(

@@ -278,10 +278,10 @@ pub const CASES: &[Case] = &[
         expect: Expect::Near(|v, b| each(v, |x| rounded(x, third(b)))),
     },
     Case {
-        name: "mul_trunc",
+        name: "dot_trunc of single products",
         args: &[HALF, HALF],
         least_bits: 2,
-        run: numbers!(|p, s, a, b| p.mul_trunc(s, &a[0], &a[1], b, third(b))),
+        run: numbers!(|p, s, a, b| p.dot_trunc(s, &a[0], &a[1], 1, b, third(b))),
         expect: Expect::Near(|v, b| {
             pairs(v, |x, y| x * y).iter().map(|&x| rounded(x, third(b))).collect()
         }),

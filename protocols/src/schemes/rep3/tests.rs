@@ -497,8 +497,8 @@ fn products_are_shifted_at_the_cost_of_the_shift() {
                 let call = |verb| Call { verb, len: n, bits, whole: 0 };
                 let (work, call) = match inner {
                     1 => (
-                        work(move |p, s, x| p.mul_trunc(s, &x[0], &x[1], bits, shift)),
-                        call(Verb::MulTrunc { shift }),
+                        work(move |p, s, x| p.dot_trunc(s, &x[0], &x[1], 1, bits, shift)),
+                        call(Verb::DotTrunc { inner: 1, shift }),
                     ),
                     _ => (
                         work(move |p, s, x| p.dot_trunc(s, &x[0], &x[1], inner, bits, shift)),
@@ -670,7 +670,7 @@ fn shares_of_zero_look_uniform_at_every_party() {
     let n = 1000;
     let zero = [Numbers(vec![0; n]), Numbers(vec![0; n]), Bits(vec![false; n])];
     let verbs: [Work; 6] = [
-        work(|p, s, x| p.mul_trunc(s, &x[0], &x[1], 56, 16)),
+        work(|p, s, x| p.dot_trunc(s, &x[0], &x[1], 1, 56, 16)),
         work(|p, s, x| p.mul(s, &x[0], &x[1], 64)),
         work(|p, s, x| p.select(s, &x[2], &x[0], &x[1], 64)),
         work(|p, s, x| p.from_bits(s, &x[2])),

@@ -56,10 +56,7 @@ impl Machine {
             |machine, g, tile, level| to_s(machine, tile.of(g.dst), level),
             async |p: &dyn Protocol, step: &Step, o: &[Operand], (inner, bits, shift)| {
                 let (a, b) = (o[0].secret(), o[1].secret());
-                match inner {
-                    1 => p.mul_trunc(step, a, b, bits, shift).await,
-                    _ => p.dot_trunc(step, a, b, inner, bits, shift).await,
-                }
+                p.dot_trunc(step, a, b, inner, bits, shift).await
             },
         )
     }
