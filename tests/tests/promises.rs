@@ -3,7 +3,7 @@
 
 use mpc_bytecode::Program;
 use mpc_protocols::Truncation;
-use mpc_runtime::Phase;
+use mpc_runtime::{Phase, local};
 use mpc_tests::programs::from_source;
 use mpc_tests::session::{self, Case, Under};
 
@@ -112,5 +112,27 @@ fn compilation_does_not_grow_with_the_data() {
         println!("{bytes} bytes, {seconds:.3} s");
         assert!(bytes < 20_000, "{bytes} bytes");
         assert!(seconds < 3.0, "{seconds} s"); // 0.3 when optimised and alone on the machine
+    }
+}
+
+#[test]
+fn what_is_no_permutation_is_refused_by_every_protocol() {
+    let program = from_source(
+        "role a;
+        input x: secret int<16>[3] from a;
+        input p: secret int<16>[3] from a;
+        output permute(x, p) to all as \"y\";",
+    );
+    for places in [[0, 0, 1], [0, 1, 3], [1, -1, 2]] {
+        let inputs = vec![vec![7, 8, 9], places.to_vec()];
+        let case = Case { program: program.clone(), inputs };
+        for under in session::all() {
+            let party = |end| case.party(under, Truncation::Exact, "main", Box::new(end));
+            let outcomes = local::run(under.parties, party);
+            let texts: Vec<String> =
+                outcomes.iter().map(|o| o.as_ref().err().expect("refused").to_string()).collect();
+            // Who sees the places says so; the others learn that those have given up.
+            assert!(texts.iter().any(|text| text.contains("no permutation")), "{under}: {texts:?}");
+        }
     }
 }
