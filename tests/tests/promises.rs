@@ -130,7 +130,7 @@ fn what_is_no_permutation_is_refused_by_every_protocol() {
             let party = |end| case.party(under, Truncation::Exact, "main", Box::new(end));
             let outcomes = local::run(under.parties, party);
             let texts: Vec<String> =
-                outcomes.iter().map(|o| o.as_ref().err().expect("refused").to_string()).collect();
+                outcomes.iter().map(|o| o.as_ref().expect_err("refused").to_string()).collect();
             // Who sees the places says so; the others learn that those have given up.
             assert!(texts.iter().any(|text| text.contains("no permutation")), "{under}: {texts:?}");
         }
