@@ -178,25 +178,31 @@ impl std::ops::Add for Sent {
     }
 }
 
-/// Rounds, and what each party sends.
+/// Rounds, and what each party sends: in the phase of the step that makes the call, and in the
+/// preprocessing that the call asks for beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Rounds.
     pub rounds: u32,
     /// By party.
     pub sent: Vec<Sent>,
+    /// Rounds of the preprocessing.
+    pub preprocessing_rounds: u32,
+    /// By party, in the preprocessing.
+    pub preprocessing: Vec<Sent>,
 }
 
 impl Cost {
     /// Nothing is sent.
     pub fn local(parties: usize) -> Cost {
-        Cost { rounds: 0, sent: vec![Sent::default(); parties] }
+        let nothing = vec![Sent::default(); parties];
+        Cost { sent: nothing.clone(), preprocessing: nothing, ..Cost::default() }
     }
 
     /// `rounds` rounds in which each party sends `messages` frames with `payload_bytes` in all.
     pub fn each(parties: usize, rounds: u32, messages: u64, payload_bytes: usize) -> Cost {
         let sent = Sent { messages, payload_bytes: payload_bytes as u64 };
-        Cost { rounds, sent: vec![sent; parties] }
+        Cost { rounds, sent: vec![sent; parties], ..Cost::local(parties) }
     }
 
     /// One round in which `party` alone sends `messages` frames with `payload_bytes` in all.
@@ -213,9 +219,22 @@ impl Cost {
         self.sent[party] = self.sent[party] + frame;
     }
 
+    /// The same, all of it in the preprocessing.
+    #[must_use]
+    pub fn ahead(self) -> Cost {
+        let nothing = Cost::local(self.sent.len());
+        let all = nothing.joined(&self, self.rounds.max(self.preprocessing_rounds));
+        let sent = all.sent.iter().zip(&all.preprocessing).map(|(&a, &b)| a + b).collect();
+        let preprocessing_rounds = all.rounds;
+        Cost { preprocessing_rounds, preprocessing: sent, ..Cost::local(self.sent.len()) }
+    }
+
     fn joined(mut self, other: &Cost, rounds: u32) -> Cost {
         self.rounds = rounds;
+        self.preprocessing_rounds = self.preprocessing_rounds.max(other.preprocessing_rounds);
         self.sent.iter_mut().zip(&other.sent).for_each(|(a, &b)| *a = *a + b);
+        let ahead = self.preprocessing.iter_mut().zip(&other.preprocessing);
+        ahead.for_each(|(a, &b)| *a = *a + b);
         self
     }
 

@@ -43,17 +43,24 @@ pub struct Ledger {
     scheme: Rc<dyn Protocol>,
     parties: usize,
     account: RefCell<Account>,
+    /// Calls since the last check, of a scheme that has any.
+    unverified: RefCell<Vec<Call>>,
 }
 
 impl Ledger {
     /// A ledger for a scheme among so many parties.
     pub fn new(scheme: Rc<dyn Protocol>, parties: usize) -> Ledger {
-        Ledger { scheme, parties, account: RefCell::default() }
+        Ledger { scheme, parties, account: RefCell::default(), unverified: RefCell::default() }
     }
 
     /// What was added up so far.
     pub fn account(&self) -> Account {
         self.account.borrow().clone()
+    }
+
+    /// The calls since the last check that the scheme did itself, if it has checks.
+    pub fn unverified(&self) -> Vec<Call> {
+        self.unverified.borrow().clone()
     }
 
     /// The declared cost of a call, charged; `None` if the scheme declares none.
@@ -65,16 +72,26 @@ impl Ledger {
         len: usize,
         bits: u32,
     ) -> Option<Depth> {
-        let cost = self.scheme.cost(&Call { verb, len, bits, whole: step.whole() })?;
+        let call = Call { verb, len, bits, whole: step.whole() };
+        let cost = self.scheme.cost(&call)?;
+        if self.scheme.verifies() {
+            self.unverified.borrow_mut().push(call);
+        }
         Some(self.enter(step, depth, &cost))
     }
 
     fn enter(&self, step: &Step, depth: Depth, cost: &Cost) -> Depth {
-        assert_eq!(cost.sent.len(), self.parties, "a cost names every party");
+        let prep = step.preprocessing();
+        let ready = self.send(&prep, Depth::ZERO, cost.preprocessing_rounds, &cost.preprocessing);
+        self.send(step, depth.max(ready), cost.rounds, &cost.sent)
+    }
+
+    fn send(&self, step: &Step, depth: Depth, rounds: u32, sent: &[Sent]) -> Depth {
+        assert_eq!(sent.len(), self.parties, "a cost names every party");
         let op = step.op(depth);
-        (0..cost.rounds).for_each(|_| _ = op.round());
+        (0..rounds).for_each(|_| _ = op.round());
         let mut account = self.account.borrow_mut();
-        for (party, &sent) in cost.sent.iter().enumerate() {
+        for (party, &sent) in sent.iter().enumerate() {
             if sent.messages == 0 {
                 continue;
             }
@@ -172,6 +189,24 @@ macro_rules! define_ledger {
 
             fn setup_cost(&self, parties: usize) -> Cost {
                 self.scheme.setup_cost(parties)
+            }
+
+            fn addends(&self) -> usize {
+                self.scheme.addends()
+            }
+
+            fn verifies(&self) -> bool {
+                self.scheme.verifies()
+            }
+
+            fn check<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
+                let cost = self.scheme.check_cost(&self.unverified.take(), self.parties);
+                self.enter(step, Depth::ZERO, &cost);
+                now(())
+            }
+
+            fn check_cost(&self, calls: &[Call], parties: usize) -> Cost {
+                self.scheme.check_cost(calls, parties)
             }
 
             fn public<'a>(&'a self, _: &'a Step, x: &'a Clear) -> Fut<'a> {

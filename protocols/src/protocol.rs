@@ -231,10 +231,46 @@ macro_rules! define_protocol {
                 Cost::local(parties)
             }
 
-            /// Verifies everything that is not verified yet. Nothing leaves before this has
-            /// succeeded. There is nothing to verify where parties follow the protocol.
+            /// Whether peers that do as they like are found out by [`Protocol::check`] only. Then a
+            /// value leaves in four steps, and no other verb is under way during a check: everything
+            /// so far is checked, the value is opened, the opening is checked, the value is used.
+            fn verifies(&self) -> bool {
+                false
+            }
+
+            /// Verifies everything that is not verified yet. There is nothing to verify where parties
+            /// follow the protocol, or are found out at once.
             fn check<'a>(&'a self, _step: &'a Step) -> Fut<'a, ()> {
                 now(())
+            }
+
+            /// What [`Protocol::check`] costs after these calls, which came since the last one; those
+            /// that the scheme left to a default do not count, but the calls which that made do.
+            fn check_cost(&self, _calls: &[Call], parties: usize) -> Cost {
+                Cost::local(parties)
+            }
+
+            /// How many addends a shared number is the sum of, each of which parties can share by itself
+            /// without a message, and how many a shared bit is the exclusive or of; 0 if they cannot.
+            /// [`crate::blocks::split`] says what that is good for.
+            fn addends(&self) -> usize {
+                0
+            }
+
+            /// The low `k` bits of addend `j` of each number, as shared bits: those of the lowest place,
+            /// then those of the next, and so on.
+            fn addend_bits(&self, a: &Shares, _j: usize, k: u32) -> Shares {
+                Shares::phantom(a.len() * k as usize, a.depth)
+            }
+
+            /// `floor(addend / 2^shift)` for addend `j` of each number, without sign, as a shared number.
+            fn addend_shifted(&self, a: &Shares, _j: usize, _shift: u32) -> Shares {
+                Shares::phantom(a.len(), a.depth)
+            }
+
+            /// Addend `j` of each shared bit, as a shared number 0 or 1.
+            fn bit_addend(&self, a: &Shares, _j: usize) -> Shares {
+                Shares::phantom(a.len(), a.depth)
             }
 
             /// A public number as a share.

@@ -33,6 +33,13 @@ pub enum Error {
         /// The misdeed.
         what: Misbehaviour,
     },
+    /// A check over what several parties sent failed: at least one of them broke the protocol, and
+    /// nothing since the last check can be trusted.
+    #[error("the check of {what} failed: a party misbehaved")]
+    CheckFailed {
+        /// What was checked.
+        what: &'static str,
+    },
     /// The transport of this party failed.
     #[error("transport: {0}")]
     Transport(String),

@@ -64,6 +64,8 @@ pub(crate) struct Core {
     clock: Cell<Option<fn() -> u64>>,
     /// Phase of the work under way, and since when it has been.
     working: Cell<(Phase, u64)>,
+    /// Deepest round that a verb has ended.
+    deepest: Cell<Depth>,
     stats: RefCell<Stats>,
 }
 
@@ -80,6 +82,11 @@ impl Core {
         self.stats.borrow_mut().sent(to, header.phase, label, place, depth, payload.len());
         self.unsent.set(self.unsent.get() + HEADER_BYTES + payload.len());
         self.transport.borrow_mut().send(to, header, payload)
+    }
+
+    /// A verb has ended a round.
+    pub(crate) fn reached(&self, depth: Depth) {
+        self.deepest.set(self.deepest.get().max(depth));
     }
 
     /// What is worked on from now on belongs to `phase`. Tasks call this where they begin a verb or
@@ -270,6 +277,7 @@ impl Executor {
             unsent: Cell::new(0),
             clock: Cell::new(None),
             working: Cell::new((Phase::Online, 0)),
+            deepest: Cell::new(Depth::ZERO),
             stats: RefCell::default(),
         };
         let (core, tasks) = (Rc::new(core), HashMap::new());
@@ -300,6 +308,11 @@ impl Executor {
     /// of the clear values that decided that it runs at all.
     pub fn step(&self, id: u64, place: u32, base: Depth) -> Step {
         Step::new(self.core.clone(), id, place, base)
+    }
+
+    /// Depth of the deepest result so far. Where no task is under way it is equal at all parties.
+    pub fn deepest(&self) -> Depth {
+        self.core.deepest.get()
     }
 
     /// An empty slot.

@@ -122,6 +122,26 @@ impl Step {
     }
 }
 
+/// The name of a call of a verb. What was recorded in the order of arrival is put in the order of these
+/// before parties compare it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OpId {
+    step: u64,
+    path: u64,
+    op: u32,
+}
+
+impl OpId {
+    /// The name as bytes, for hashes.
+    pub fn bytes(self) -> [u8; 20] {
+        let mut out = [0; 20];
+        out[..8].copy_from_slice(&self.step.to_le_bytes());
+        out[8..16].copy_from_slice(&self.path.to_le_bytes());
+        out[16..].copy_from_slice(&self.op.to_le_bytes());
+        out
+    }
+}
+
 /// One call of a verb: names its messages and random streams, and counts its rounds.
 pub struct Op<'a> {
     step: &'a Step,
@@ -174,7 +194,13 @@ impl Op<'_> {
     /// Ends the present round: later messages, and the result, are one deeper. Returns the depth.
     pub fn round(&self) -> Depth {
         self.depth.set(self.depth.get().next(self.step.phase));
+        self.step.core.reached(self.depth.get());
         self.depth.get()
+    }
+
+    /// Names this call of a verb; equal at all parties.
+    pub fn id(&self) -> OpId {
+        OpId { step: self.step.id, path: self.step.path, op: self.op }
     }
 
     /// Depth of what is known now.

@@ -4,6 +4,7 @@
 
 pub mod carry;
 pub mod circuits;
+pub mod coin;
 pub mod compare;
 pub mod convert;
 pub mod dabit;
@@ -15,4 +16,5 @@ pub mod shuffle;
 pub mod sort;
 pub mod tiles;
 pub mod truncate;
+pub mod vouch;
 pub mod wires;

@@ -74,9 +74,29 @@ pub trait BinaryScheme {
     /// `n` uniform bits that nobody knows.
     fn random_bits<'a>(&'a self, step: &'a Step, n: usize) -> Fut<'a>;
 
-    /// Verifies everything that is not verified yet.
+    /// As [`Protocol::verifies`].
+    fn verifies(&self) -> bool {
+        false
+    }
+
+    /// As [`Protocol::check`].
     fn check<'a>(&'a self, _step: &'a Step) -> Fut<'a, ()> {
-        Box::pin(std::future::ready(Ok(())))
+        now(())
+    }
+
+    /// As [`Protocol::check_cost`], of calls on bits.
+    fn check_cost(&self, _calls: &[Call]) -> Cost {
+        Cost::local(self.parties())
+    }
+
+    /// As [`Protocol::setup`].
+    fn setup<'a>(&'a self, _step: &'a Step) -> Fut<'a, ()> {
+        now(())
+    }
+
+    /// As [`Protocol::setup_cost`].
+    fn setup_cost(&self) -> Cost {
+        Cost::local(self.parties())
     }
 
     /// `rows` rows of `width` bits in a uniformly random order that nobody knows, if the scheme knows
@@ -243,8 +263,29 @@ impl OverBinary {
         Ok(Wires::stack(&[rows, zeros]))
     }
 
-    /// The circuit of a verb on phantoms, with a ledger in place of the scheme.
+    /// The calls on bits that a call consists of.
+    fn on_bits(&self, call: &Call) -> Vec<Call> {
+        let bits_each = |verb| {
+            let len = call.len * self.width(call.bits);
+            vec![Call { verb, len, bits: 1, whole: 0 }]
+        };
+        match call.verb {
+            Verb::And | Verb::ShareBits { .. } | Verb::OpenBits { .. } | Verb::RandomBits => {
+                vec![*call]
+            }
+            Verb::Share { owner } => bits_each(Verb::ShareBits { owner }),
+            Verb::Open { to } => bits_each(Verb::OpenBits { to }),
+            _ => self.circuit(call).map_or(vec![], |(_, calls)| calls),
+        }
+    }
+
     fn circuit_cost(&self, call: &Call) -> Option<Cost> {
+        self.circuit(call).map(|(cost, _)| cost)
+    }
+
+    /// The circuit of a verb on phantoms, with a ledger in place of the scheme: its cost, and its calls
+    /// if they are to be verified.
+    fn circuit(&self, call: &Call) -> Option<(Cost, Vec<Call>)> {
         let parties = self.scheme.parties();
         let ledger = Ledger::new(self.me.upgrade()?, parties);
         let mut executor = Executor::new(Box::new(Silent { parties }));
@@ -260,8 +301,17 @@ impl OverBinary {
         executor.run_ready().expect("nobody fails on phantoms");
         let depth = result.take()?;
         let account = counted.account();
-        let sent = |party| account.sent.get(&(Phase::Online, party)).copied().unwrap_or_default();
-        Some(Cost { rounds: depth.total, sent: (0..parties).map(sent).collect() })
+        let sent = |phase| {
+            let by = |party| account.sent.get(&(phase, party)).copied().unwrap_or_default();
+            (0..parties).map(by).collect()
+        };
+        let cost = Cost {
+            rounds: depth.online,
+            sent: sent(Phase::Online),
+            preprocessing_rounds: account.preprocessing_rounds,
+            preprocessing: sent(Phase::Preprocessing),
+        };
+        Some((cost, counted.unverified()))
     }
 
     /// Runs the circuit of a call on phantoms; `None` for verbs left to the default.
@@ -670,8 +720,25 @@ impl Protocol for OverBinary {
         self.compose(step, a, 1, false)
     }
 
+    fn setup<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
+        self.scheme.setup(step)
+    }
+
+    fn setup_cost(&self, _: usize) -> Cost {
+        self.scheme.setup_cost()
+    }
+
+    fn verifies(&self) -> bool {
+        self.scheme.verifies()
+    }
+
     fn check<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
         self.scheme.check(step)
+    }
+
+    fn check_cost(&self, calls: &[Call], _: usize) -> Cost {
+        let on_bits = calls.iter().flat_map(|call| self.on_bits(call)).collect::<Vec<_>>();
+        self.scheme.check_cost(&on_bits)
     }
 
     fn sum<'a>(&'a self, step: &'a Step, a: &'a Shares, inner: usize, bits: u32) -> Fut<'a> {

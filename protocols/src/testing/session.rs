@@ -70,6 +70,8 @@ impl Session {
             executor.finish().expect("the setup succeeds");
             let results = spawn(&mut executor, tasks, &protocol, &task);
             executor.finish().unwrap_or_else(|(task, error)| panic!("task {task:?}: {error}"));
+            verify(&mut executor, tasks, &protocol);
+            executor.finish().expect("nobody cheats");
             let mut transcript = frames.take();
             transcript.sort_unstable();
             let results = results.take().into_iter().map(|r| r.expect("all are over")).collect();
@@ -95,6 +97,8 @@ impl Session {
         set_up(&mut executor, &protocol);
         let results = spawn(&mut executor, tasks, &protocol, &task);
         executor.run_ready().expect("nothing can go wrong on phantoms");
+        verify(&mut executor, tasks, &protocol);
+        executor.run_ready().expect("nothing can go wrong on phantoms");
         assert!(results.borrow().iter().all(Option::is_some), "phantoms wait for nothing");
         ledger.account()
     }
@@ -103,6 +107,16 @@ impl Session {
 fn set_up(executor: &mut Executor, protocol: &Rc<dyn Protocol>) {
     let (protocol, step) = (protocol.clone(), executor.step(0, 0, Depth::ZERO));
     executor.spawn(0, 0, async move { protocol.setup(&step.preprocessing()).await });
+}
+
+/// Checks everything after `tasks` tasks.
+fn verify(executor: &mut Executor, tasks: usize, protocol: &Rc<dyn Protocol>) {
+    if !protocol.verifies() {
+        return;
+    }
+    let id = 1 + tasks as u64;
+    let (protocol, step) = (protocol.clone(), executor.step(id, 0, executor.deepest()));
+    executor.spawn(id, 0, async move { protocol.check(&step).await });
 }
 
 fn spawn<T: 'static>(

@@ -65,7 +65,7 @@ const CHEATING: u8 = 4;
 fn code_of(error: &Error) -> u8 {
     match error.root() {
         Error::PeerLost { .. } | Error::Timeout { .. } | Error::Transport(_) => PEER_FAILED,
-        Error::Cheating { .. } => CHEATING,
+        Error::Cheating { .. } | Error::CheckFailed { .. } => CHEATING,
         _ => BAD_USE,
     }
 }

@@ -263,6 +263,7 @@ impl Machine {
                     let tile = Tile { rows: part, of: rows(group) };
                     let target = write(self, group, &tile, level + rounds)?;
                     if target.1 > 0 {
+                        self.count_unverified(target.1);
                         let cut = |w: &Wanted| w.part(&tile.rows, tile.of);
                         tasks.push((operands.iter().map(cut).collect(), target));
                     }
@@ -298,6 +299,7 @@ impl Machine {
             let rounds = self.rounds(hash(&encoded), std::iter::once(&operands), &call);
             let target = write(self, group, latest(&operands) + rounds)?;
             if target.1 > 0 {
+                self.count_unverified(target.1);
                 self.spawn_joined(vec![(operands, target)], 0, call);
             }
         }

@@ -9,6 +9,7 @@
 mod bank;
 mod execute;
 mod fuse;
+mod gate;
 mod levels;
 mod tiles;
 
@@ -18,7 +19,9 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use mpc_bytecode::execute::Execute;
-use mpc_bytecode::{Bank as BankName, Circuit, Element, Gate, Program, Receivers, Run};
+use mpc_bytecode::{
+    Bank as BankName, Circuit, Element, Gate, Instruction, Program, Receivers, Run,
+};
 use mpc_protocols::blocks::netlist::{self, Netlist};
 use mpc_protocols::value::live_bytes;
 use mpc_protocols::{Clear, ClearBits, Domain, Protocol, Shares};
@@ -26,6 +29,7 @@ use mpc_runtime::executor::EARLY_BYTES;
 use mpc_runtime::{Depth, Error, Executor, Party, Result, Slot, Stats, Transport};
 
 use bank::{Bank, Source};
+use gate::Checks;
 use levels::Levels;
 
 /// Tasks in flight: at first, and at most. A window of few tasks stays in the cache, which is all that
@@ -107,6 +111,9 @@ pub struct Machine {
     set_up: bool,
     /// Circuits by id.
     netlists: Rc<[Netlist]>,
+    checks: Checks,
+    /// Whether a run ended in an error: nothing is to be learnt from keys and shares any more.
+    broken: bool,
 }
 
 /// Place of what happens before the first instruction.
@@ -170,6 +177,8 @@ impl Machine {
             tile_bits,
             set_up: false,
             netlists,
+            checks: Checks::default(),
+            broken: false,
         }
     }
 
@@ -183,6 +192,15 @@ impl Machine {
     /// # Errors
     /// Whatever stops the run, with instruction and source line.
     pub fn run(&mut self, entry: &str, progress: Progress<'_>) -> Result<Outcome> {
+        if self.broken {
+            return Err(Error::Program("the session ended with an error; begin another".into()));
+        }
+        let outcome = self.execute(entry, progress);
+        self.broken = outcome.is_err();
+        outcome
+    }
+
+    fn execute(&mut self, entry: &str, progress: Progress<'_>) -> Result<Outcome> {
         let found = self.program.entries.iter().find(|e| e.name == entry);
         let Some(entry) = found else {
             let names: Vec<_> = self.program.entries.iter().map(|e| e.name.as_str()).collect();
@@ -196,6 +214,9 @@ impl Machine {
         let program = self.program.clone();
         while !self.halted {
             let at = self.pc;
+            if self.at_gate() && !releases(&program.code[at]) {
+                self.pass_gate()?;
+            }
             self.pc += 1;
             self.issued += 1;
             let done = if self.fused[at] {
@@ -212,6 +233,7 @@ impl Machine {
             }
             self.throttle()?;
         }
+        self.pass_gate()?;
         self.drive(|executor| executor.pending() == 0)?;
         self.executor.check_leftovers()?;
         let outputs = self.outputs.drain(..).filter_map(|(id, slot)| {
@@ -254,6 +276,12 @@ impl Machine {
 
     /// Keeps tasks and memory in flight within bounds.
     fn throttle(&mut self) -> Result<()> {
+        self.check_if_due()?;
+        if self.at_gate() {
+            // Releases end when they have passed the gate, not before.
+            let crowded = self.executor.pending() >= self.window;
+            return if crowded { self.pass_gate() } else { Ok(()) };
+        }
         if self.executor.pending() >= self.window {
             let half = self.window / 2;
             if self.drive(|executor| executor.pending() < half)? < FEW_WAITS {
@@ -306,6 +334,19 @@ impl Machine {
         }
         Ok(Run::new(base as u64, run.len))
     }
+}
+
+/// Whether an instruction lets values out of secrecy.
+fn releases(instruction: &Instruction) -> bool {
+    matches!(
+        instruction,
+        Instruction::Open(_)
+            | Instruction::OpenBits(_)
+            | Instruction::OpenTo(_)
+            | Instruction::OpenBitsTo(_)
+            | Instruction::Publish(_)
+            | Instruction::PublishBits(_)
+    )
 }
 
 /// A circuit of a program in the form in which it is evaluated.

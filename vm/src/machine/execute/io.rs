@@ -11,32 +11,40 @@ use super::clear::{to_clear, to_clear_bits};
 use super::secret::{to_s, to_sb};
 use super::{Operand, Wanted};
 use crate::machine::Machine;
+use crate::machine::gate::Gate;
 
 fn len(run: Run) -> usize {
     run.len as usize
 }
 
-/// The one way out of secrecy: verifies everything so far, then opens to `to`, or to all.
+/// The one way out of secrecy: once everything so far is verified, opens to `to`, or to all, and waits
+/// until that is verified too.
 async fn release(
     p: &dyn Protocol,
     step: &Step,
+    gate: Option<&Gate>,
     a: &Shares,
     to: Option<Party>,
     bits: u32,
 ) -> Result<Clear> {
-    p.check(step).await?;
-    p.open(step, a, to, bits).await
+    let Some(gate) = gate else { return p.open(step, a, to, bits).await };
+    let a = a.clone().at_depth(gate.before_opening().await);
+    let opened = p.open(step, &a, to, bits).await?;
+    Ok(opened.at_depth(gate.after_opening().await))
 }
 
 /// As [`release`], for bits.
 async fn release_bits(
     p: &dyn Protocol,
     step: &Step,
+    gate: Option<&Gate>,
     a: &Shares,
     to: Option<Party>,
 ) -> Result<ClearBits> {
-    p.check(step).await?;
-    p.open_bits(step, a, to).await
+    let Some(gate) = gate else { return p.open_bits(step, a, to).await };
+    let a = a.clone().at_depth(gate.before_opening().await);
+    let opened = p.open_bits(step, &a, to).await?;
+    Ok(opened.at_depth(gate.after_opening().await))
 }
 
 impl Machine {
@@ -65,32 +73,35 @@ impl Machine {
 
 impl execute::Opening for Machine {
     fn open(&mut self, groups: &[group::Open]) -> Result<()> {
+        let gate = self.gate();
         self.spawn(
             groups,
             |g| g.bits.0,
             |_| 1,
             |m, g| m.s(g.a.0),
             |m, g, _, level| to_clear(m, g.dst.0, level),
-            async |p: &dyn Protocol, step: &Step, o: &[Operand], bits| {
-                release(p, step, o[0].secret(), None, bits).await
+            async move |p: &dyn Protocol, step: &Step, o: &[Operand], bits| {
+                release(p, step, gate.as_deref(), o[0].secret(), None, bits).await
             },
         )
     }
 
     fn opensb(&mut self, groups: &[group::OpenBits]) -> Result<()> {
+        let gate = self.gate();
         self.spawn(
             groups,
             |_| (),
             |_| 1,
             |m, g| m.sb(g.a.0),
             |m, g, _, level| to_clear_bits(m, g.dst.0, level),
-            async |p: &dyn Protocol, step: &Step, o: &[Operand], ()| {
-                release_bits(p, step, o[0].secret(), None).await
+            async move |p: &dyn Protocol, step: &Step, o: &[Operand], ()| {
+                release_bits(p, step, gate.as_deref(), o[0].secret(), None).await
             },
         )
     }
 
     fn opento(&mut self, groups: &[group::OpenTo]) -> Result<()> {
+        let gate = self.gate();
         let player = self.roles();
         self.spawn(
             groups,
@@ -98,13 +109,14 @@ impl execute::Opening for Machine {
             |_| 1,
             |m, g| m.s(g.a.0),
             |m, g, _, level| to_clear(m, g.dst.0, level),
-            async |p: &dyn Protocol, step: &Step, o: &[Operand], (to, bits)| {
-                release(p, step, o[0].secret(), Some(to), bits).await
+            async move |p: &dyn Protocol, step: &Step, o: &[Operand], (to, bits)| {
+                release(p, step, gate.as_deref(), o[0].secret(), Some(to), bits).await
             },
         )
     }
 
     fn opentosb(&mut self, groups: &[group::OpenBitsTo]) -> Result<()> {
+        let gate = self.gate();
         let player = self.roles();
         self.spawn(
             groups,
@@ -112,8 +124,8 @@ impl execute::Opening for Machine {
             |_| 1,
             |m, g| m.sb(g.a.0),
             |m, g, _, level| to_clear_bits(m, g.dst.0, level),
-            async |p: &dyn Protocol, step: &Step, o: &[Operand], to| {
-                release_bits(p, step, o[0].secret(), Some(to)).await
+            async move |p: &dyn Protocol, step: &Step, o: &[Operand], to| {
+                release_bits(p, step, gate.as_deref(), o[0].secret(), Some(to)).await
             },
         )
     }
@@ -123,22 +135,24 @@ impl execute::Opening for Machine {
 async fn publish(
     p: &dyn Protocol,
     step: &Step,
+    gate: Option<&Gate>,
     owner: Party,
     x: &Clear,
     bits: u32,
 ) -> Result<Clear> {
     let shared = p.share(step, owner, x, bits).await?;
-    release(p, step, &shared, None, bits).await
+    release(p, step, gate, &shared, None, bits).await
 }
 
 async fn publish_bits(
     p: &dyn Protocol,
     step: &Step,
+    gate: Option<&Gate>,
     owner: Party,
     x: &ClearBits,
 ) -> Result<ClearBits> {
     let shared = p.share_bits(step, owner, x).await?;
-    release_bits(p, step, &shared, None).await
+    release_bits(p, step, gate, &shared, None).await
 }
 
 impl execute::Io for Machine {
@@ -195,6 +209,7 @@ impl execute::Io for Machine {
     }
 
     fn publish(&mut self, groups: &[group::Publish]) -> Result<()> {
+        let gate = self.gate();
         let player = self.roles();
         self.spawn(
             groups,
@@ -202,13 +217,14 @@ impl execute::Io for Machine {
             |_| 1,
             |m, g| m.c(g.a.0),
             |m, g, _, level| to_clear(m, g.dst.0, level),
-            async |p: &dyn Protocol, step: &Step, o: &[Operand], (owner, bits)| {
-                publish(p, step, owner, o[0].clear(), bits).await
+            async move |p: &dyn Protocol, step: &Step, o: &[Operand], (owner, bits)| {
+                publish(p, step, gate.as_deref(), owner, o[0].clear(), bits).await
             },
         )
     }
 
     fn publishcb(&mut self, groups: &[group::PublishBits]) -> Result<()> {
+        let gate = self.gate();
         let player = self.roles();
         self.spawn(
             groups,
@@ -216,8 +232,8 @@ impl execute::Io for Machine {
             |_| 1,
             |m, g| m.cb(g.a.0),
             |m, g, _, level| to_clear_bits(m, g.dst.0, level),
-            async |p: &dyn Protocol, step: &Step, o: &[Operand], owner| {
-                publish_bits(p, step, owner, o[0].clear_bits()).await
+            async move |p: &dyn Protocol, step: &Step, o: &[Operand], owner| {
+                publish_bits(p, step, gate.as_deref(), owner, o[0].clear_bits()).await
             },
         )
     }
