@@ -12,7 +12,7 @@ use mpc_compiler::passes::Level;
 use mpc_compiler::source::LoadError;
 use mpc_vm::data;
 
-use crate::session::Case;
+use crate::session::{Case, Under};
 use crate::tree::root;
 
 /// A folder with a program, or a file with program and data.
@@ -32,6 +32,36 @@ pub fn samples() -> Vec<Sample> {
     }
     found.sort();
     found.into_iter().map(|path| Sample { path }).collect()
+}
+
+/// Runs all samples, number `i` under the protocols that `under(i)` says, and prints how long each takes.
+///
+/// # Panics
+/// With everything that differs from the emulator or from the estimate.
+pub fn matrix(under: impl Fn(u64) -> Vec<Under>) {
+    let mut wrong: Vec<String> = vec![];
+    for (turn, sample) in samples().into_iter().enumerate() {
+        let name = sample.name();
+        let case = match sample.case() {
+            Ok(case) => case,
+            Err(what) => {
+                wrong.push(format!("{name}: {what}"));
+                continue;
+            }
+        };
+        // States live longer than an entry, and a run here is one entry.
+        let entries = case.program.entries.iter().filter(|_| case.program.states.is_empty());
+        for (entry, under) in entries
+            .flat_map(|entry| under(turn as u64).into_iter().map(move |under| (&entry.name, under)))
+        {
+            let start = std::time::Instant::now();
+            let outcome = case.check(under, entry);
+            wrong.extend(outcome.err().map(|what| format!("{name}: {what}")));
+            let seconds = start.elapsed().as_secs_f64();
+            println!("{name:24} {under:32} {seconds:7.2} s", under = under.to_string());
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// A program given as text.

@@ -42,17 +42,36 @@ impl std::fmt::Display for Under {
     }
 }
 
-/// Every protocol, with the least number of parties that it takes and, where it takes more, with five.
+/// The protocols that every test runs under; the others take turns.
+const CORE: [&str; 4] = ["plain", "rep3-ring", "rep3-bin", "shamir"];
+
+/// Most parties under test.
+const MOST_PARTIES: usize = 5;
+
+/// Every protocol with every number of parties up to five that it takes.
 pub fn all() -> Vec<Under> {
-    let sizes = |parties: Parties| match parties {
-        Parties::Exactly(n) => vec![n],
-        Parties::AtLeast(n) => vec![n, 5.max(n + 1)],
-    };
     let of = |protocol: &'static Entry| {
-        let sizes = sizes(protocol.info.parties).into_iter();
+        let sizes = match protocol.info.parties {
+            Parties::Exactly(n) => n..=n,
+            Parties::AtLeast(n) => n..=MOST_PARTIES,
+        };
         sizes.map(move |parties| Under { protocol, parties, tile_bits: None })
     };
     PROTOCOLS.iter().flat_map(of).collect()
+}
+
+/// The core protocols, with the least and the largest number of parties, and `others` of all the rest: in
+/// turn, so that all are met in turns that follow each other.
+pub fn covering(turn: u64, others: usize) -> Vec<Under> {
+    let edge = |under: &Under| {
+        let least = under.protocol.info.parties.least();
+        under.parties == least || under.parties == MOST_PARTIES
+    };
+    let in_core = |under: &Under| CORE.contains(&under.protocol.info.name) && edge(under);
+    let (mut chosen, rest): (Vec<Under>, Vec<Under>) = all().into_iter().partition(in_core);
+    let first = (turn as usize).wrapping_mul(others);
+    chosen.extend((0..others.min(rest.len())).map(|i| rest[first.wrapping_add(i) % rest.len()]));
+    chosen
 }
 
 /// A program and its inputs, by number.
@@ -138,7 +157,15 @@ impl Case {
         local::run(under.parties, party).into_iter().collect()
     }
 
-    /// Runs under a protocol and asserts what holds of every run with exact truncation: outputs equal
+    /// Why a protocol cannot run the program, if it says so before anything is sent: its numbers may be
+    /// too wide.
+    pub fn refused(&self, under: Under) -> Option<String> {
+        let setup = self.setup(under.parties, Truncation::Exact);
+        let made = under.protocol.build(&setup, 0, &seeds(0, under.parties));
+        made.err().map(|error| error.to_string())
+    }
+
+    /// Runs under a protocol, unless that refuses it, and asserts what holds of every run with exact truncation: outputs equal
     /// the emulator's, bit for bit, at exactly the parties that get them; and what the wire counted is
     /// what was estimated, to the byte.
     ///
@@ -146,6 +173,10 @@ impl Case {
     /// What differs, in words.
     pub fn check(&self, under: Under, entry: &str) -> std::result::Result<(), String> {
         let expected = self.emulate(entry).map_err(|e| format!("emulator: {e}"))?;
+        if let Some(reason) = self.refused(under) {
+            println!("{under} refuses: {reason}");
+            return Ok(());
+        }
         let outcomes =
             self.run(under, Truncation::Exact, entry).map_err(|e| format!("{under}: {e}"))?;
         for (me, outcome) in outcomes.iter().enumerate() {

@@ -1,9 +1,16 @@
 //! The long matrix: `cargo full`, with `SECONDS` of time for each part (600 if not said).
 
+use mpc_tests::programs::matrix;
 use mpc_tests::{faults, generate, seed, session};
 
 fn seconds() -> u64 {
     std::env::var("SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(600)
+}
+
+/// Every program with its small data under every protocol with two to five parties.
+#[test]
+fn programs_mean_the_same_under_every_protocol_as_emulated() {
+    matrix(|_| session::all());
 }
 
 #[test]

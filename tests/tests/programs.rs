@@ -1,51 +1,12 @@
-//! Every program, compiled once, under every protocol: the outputs of the emulator, bit for bit, and
-//! the costs that were estimated.
+//! Every program, compiled once, under many protocols: the outputs of the emulator, bit for bit, and the
+//! costs that were estimated. `cargo full` has all protocols.
 
-use mpc_tests::programs::{Sample, samples, scale};
-use mpc_tests::session::{self, Case, Under};
-
-/// Runs all samples, a protocol at a time; fails with everything that differs.
-fn matrix(wanted: impl Fn(Under) -> bool) {
-    let (mut cases, mut wrong): (Vec<(Sample, Case)>, Vec<String>) = (vec![], vec![]);
-    for sample in samples() {
-        match sample.case() {
-            Ok(case) => cases.push((sample, case)),
-            Err(what) => wrong.push(format!("{}: {what}", sample.name())),
-        }
-    }
-    assert!(!cases.is_empty(), "there are programs");
-    for under in session::all().into_iter().filter(|&under| wanted(under)) {
-        for (sample, case) in &cases {
-            let start = std::time::Instant::now();
-            // states live longer than an entry, and a run here is one entry
-            let alone = case.program.states.is_empty();
-            for entry in case.program.entries.iter().filter(|_| alone) {
-                let outcome = case.check(under, &entry.name);
-                wrong.extend(outcome.err().map(|what| format!("{}: {what}", sample.name())));
-            }
-            let (name, seconds) = (sample.name(), start.elapsed().as_secs_f64());
-            println!("{name:24} {under:28} {seconds:7.2} s", under = under.to_string());
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
+use mpc_tests::programs::{matrix, samples, scale};
+use mpc_tests::session;
 
 #[test]
-fn programs_mean_the_same_under_plain_as_emulated() {
-    matrix(|under| under.protocol.info.name == "plain");
-}
-
-#[test]
-fn programs_mean_the_same_under_rings() {
-    matrix(|under| under.protocol.info.name.ends_with("-ring"));
-}
-
-#[test]
-fn programs_mean_the_same_under_every_other_protocol() {
-    matrix(|under| {
-        let name = under.protocol.info.name;
-        name != "plain" && !name.ends_with("-ring")
-    });
+fn programs_mean_the_same_under_every_protocol_as_emulated() {
+    matrix(|turn| session::covering(turn, 2));
 }
 
 /// Numbers of an expected value: `3.5`, `[1, 2]`, `[True, False]`.

@@ -123,10 +123,10 @@ fn what_is_no_permutation_is_refused_by_every_protocol() {
         input p: secret int<16>[3] from a;
         output permute(x, p) to all as \"y\";",
     );
-    for places in [[0, 0, 1], [0, 1, 3], [1, -1, 2]] {
+    for (turn, places) in [[0, 0, 1], [0, 1, 3], [1, -1, 2]].into_iter().enumerate() {
         let inputs = vec![vec![7, 8, 9], places.to_vec()];
         let case = Case { program: program.clone(), inputs };
-        for under in session::all() {
+        for under in session::covering(turn as u64, 5) {
             let party = |end| case.party(under, Truncation::Exact, "main", Box::new(end));
             let outcomes = local::run(under.parties, party);
             let texts: Vec<String> =

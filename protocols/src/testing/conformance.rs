@@ -27,6 +27,34 @@ const LENGTHS: [usize; 9] = [0, 1, 2, 3, 63, 64, 65, 127, 130];
 const BOUNDS: [(u32, &[u32]); 2] =
     [(64, &[1, 2, 5, 16, 33, 63, 64]), (128, &[64, 65, 100, 127, 128])];
 
+/// Protocols that are tested on all combinations of sizes, bounds and modes; the others on a sample that
+/// the seed chooses, unless the variable `CONFORMANCE` says `full`.
+const THOROUGH: [&str; 4] = ["plain", "rep3-ring", "rep3-bin", "shamir"];
+
+/// Which combinations are tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// All of them.
+    All,
+    /// One of so many.
+    OneOf(u64),
+}
+
+impl Effort {
+    /// For the protocol of that name.
+    pub fn of(name: &str) -> Effort {
+        let full = option_env!("CONFORMANCE") == Some("full");
+        if full || THOROUGH.contains(&name) { Effort::All } else { Effort::OneOf(16) }
+    }
+
+    fn takes(self, inputs: &mut Inputs) -> bool {
+        match self {
+            Effort::All => true,
+            Effort::OneOf(n) => inputs.word().is_multiple_of(n),
+        }
+    }
+}
+
 fn setup(parties: usize, width: u32, truncation: Truncation) -> Setup {
     Setup {
         parties,
@@ -169,7 +197,7 @@ fn run(
 ///
 /// # Panics
 /// If not.
-pub fn verbs_agree_with_clear_integers(build: Build, parties: usize) {
+pub fn verbs_agree_with_clear_integers(build: Build, parties: usize, effort: Effort) {
     let mut inputs = Inputs(seed());
     for (width, bounds) in BOUNDS {
         for mode in [Truncation::Exact, Truncation::Probabilistic, Truncation::Fast] {
@@ -188,7 +216,9 @@ pub fn verbs_agree_with_clear_integers(build: Build, parties: usize) {
                     if mode == Truncation::Fast && bits + 40 > width {
                         continue; // fast may fail with a probability of 2^(bits - width)
                     }
-                    agree(&session, n, bits, mode, &mut inputs);
+                    if effort.takes(&mut inputs) {
+                        agree(&session, n, bits, mode, &mut inputs);
+                    }
                 }
             }
         }
@@ -222,7 +252,7 @@ fn agree(session: &Session, n: usize, bits: u32, mode: Truncation, inputs: &mut 
 ///
 /// # Panics
 /// If not.
-pub fn costs_are_what_the_wire_counts(build: Build, parties: usize) {
+pub fn costs_are_what_the_wire_counts(build: Build, parties: usize, effort: Effort) {
     let mut inputs = Inputs(seed());
     for (width, bits) in [(64, 16), (64, 64), (128, 90)] {
         for mode in [Truncation::Exact, Truncation::Probabilistic, Truncation::Fast] {
@@ -231,7 +261,7 @@ pub fn costs_are_what_the_wire_counts(build: Build, parties: usize) {
             for n in [1, 7, 65] {
                 for (case, operands) in chosen(n, bits, &mut inputs) {
                     let truncates = matches!(case.expect, Expect::Near(_));
-                    if mode == Truncation::Exact || truncates {
+                    if (mode == Truncation::Exact || truncates) && effort.takes(&mut inputs) {
                         predicted(&session, case, &operands, bits);
                     }
                 }
@@ -346,19 +376,19 @@ pub fn shuffles_are_uniform(build: Build, parties: usize) {
 #[cfg(test)]
 mod tests {
     macro_rules! conformance {
-        ($name:ident, $module:path, $parties:expr) => {
+        ($name:ident, $module:path, $parties:expr, $effort:expr) => {
             mod $name {
-                use crate::testing::conformance;
+                use crate::testing::conformance::{self, Effort};
                 use $module as scheme;
 
                 #[test]
                 fn verbs_agree_with_clear_integers() {
-                    conformance::verbs_agree_with_clear_integers(scheme::build, $parties);
+                    conformance::verbs_agree_with_clear_integers(scheme::build, $parties, $effort);
                 }
 
                 #[test]
                 fn costs_are_what_the_wire_counts() {
-                    conformance::costs_are_what_the_wire_counts(scheme::build, $parties);
+                    conformance::costs_are_what_the_wire_counts(scheme::build, $parties, $effort);
                 }
 
                 #[test]
@@ -381,14 +411,16 @@ mod tests {
 
     macro_rules! of_the_registry {
         ($($module:ident),* $(,)?) => {
-            $( conformance!($module, crate::schemes::$module, scheme::INFO.parties.least()); )*
+            $( conformance!(
+                $module, crate::schemes::$module, scheme::INFO.parties.least(), Effort::of(scheme::INFO.name)
+            ); )*
         };
     }
     crate::for_each_protocol!(of_the_registry);
-    conformance!(bare, crate::testing::bare, 3);
-    conformance!(blank, crate::schemes::blank, 1);
-    conformance!(circuits, crate::schemes::over_binary::one_party, 1);
-    conformance!(shamir_of_four, crate::schemes::shamir, 4);
-    conformance!(shamir_of_five, crate::schemes::shamir, 5);
-    conformance!(shamir_of_eight, crate::schemes::shamir, 8);
+    conformance!(bare, crate::testing::bare, 3, Effort::All);
+    conformance!(blank, crate::schemes::blank, 1, Effort::All);
+    conformance!(circuits, crate::schemes::over_binary::one_party, 1, Effort::All);
+    conformance!(shamir_of_four, crate::schemes::shamir, 4, Effort::All);
+    conformance!(shamir_of_five, crate::schemes::shamir, 5, Effort::All);
+    conformance!(shamir_of_eight, crate::schemes::shamir, 8, Effort::All);
 }
