@@ -10,6 +10,8 @@
 //! | `verbs` | the table of verbs, from which the trait and the ledger are made |
 //! | [`registry`] | every protocol, one line each |
 //! | [`value`] | share vectors as planes, clear vectors |
+//! | [`checks`] | security checks by name, so that tests can do without one |
+//! | [`manual`] | the table of protocols with their costs |
 //! | [`cost`], [`ledger`] | declared costs, and the protocol that adds them up without data |
 //! | [`schemes`] | the protocols |
 //! | [`blocks`] | comparison, truncation, conversion, shuffles, sorting from the required verbs |
@@ -20,8 +22,10 @@
 
 pub mod algebra;
 pub mod blocks;
+pub mod checks;
 pub mod cost;
 pub mod ledger;
+pub mod manual;
 pub mod protocol;
 pub mod registry;
 pub mod schemes;
@@ -32,5 +36,5 @@ mod workers;
 
 pub use cost::{Call, Comparison, Cost, Sent, Truncation, Verb};
 pub use mpc_runtime::{Error, Party, Result};
-pub use protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup};
+pub use protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup};
 pub use value::{Clear, ClearBits, ClearVec, Plane, Shares, Unit};

@@ -83,6 +83,29 @@ impl std::fmt::Display for Security {
     }
 }
 
+/// What honest parties get when somebody cheats and is noticed. Nobody gets a wrong result, and nobody
+/// is told for sure who it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abort {
+    /// There is no promise: parties are taken to follow the protocol.
+    None,
+    /// Each either stops or has its right results; the cheat has a say in who does what, and may have
+    /// results of its own.
+    Selective,
+    /// If one stops, all do.
+    Unanimous,
+}
+
+impl std::fmt::Display for Abort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Abort::None => "none",
+            Abort::Selective => "selective",
+            Abort::Unanimous => "unanimous",
+        })
+    }
+}
+
 /// What a protocol promises. One row of the table of protocols.
 #[derive(Clone, Copy, Debug)]
 pub struct Info {
@@ -94,6 +117,13 @@ pub struct Info {
     pub corrupted: &'static str,
     /// Against whom.
     pub security: Security,
+    /// What follows from cheating.
+    pub abort: Abort,
+    /// Bits κ of computational security, and what limits them.
+    pub comp_sec: &'static str,
+    /// Probability that cheating goes unnoticed or something leaks, as a formula in σ, or why there is
+    /// none.
+    pub stat_sec: &'static str,
     /// Where secret numbers live, in words.
     pub domain: &'static str,
     /// What the security rests on beside secure channels.

@@ -12,7 +12,8 @@ use crate::schemes;
 pub struct Entry {
     /// What it promises.
     pub info: &'static Info,
-    make: Build,
+    /// Makes a party of it, whatever their number; see [`Entry::build`].
+    pub make: Build,
 }
 
 impl Entry {

@@ -186,6 +186,17 @@ fn the_manual_of_instructions_is_fresh() {
 }
 
 #[test]
+fn the_table_of_protocols_is_fresh() {
+    let current = mpc_protocols::manual::markdown().expect("every protocol has its costs");
+    let path = mpc_tests::tree::root().join("protocols/PROTOCOLS.md");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &current).expect("the table can be written");
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(stored == current, "BLESS=1 cargo test -p mpc-tests --test tidy");
+}
+
+#[test]
 fn every_program_and_library_module_says_what_it_is_for() {
     let bare = files(&[".mpc"]).into_iter().filter(|f| {
         let shipped = f.path.starts_with("programs/") || f.path.starts_with("stdlib/");

@@ -10,6 +10,7 @@
 use mpc_runtime::{Error, Key, Label, Misbehaviour, Op, OpId, Party, Result};
 use subtle::ConstantTimeEq;
 
+use crate::checks::security_check;
 use crate::cost::Cost;
 
 const COMMIT: Label = Label("coin.commit");
@@ -69,19 +70,25 @@ pub async fn toss(op: &Op<'_>, own: &Key) -> Result<Key> {
         }
         let bytes = op.recv(party, OPEN, OPENING + HASH).await?;
         let (theirs, echo) = bytes.split_at(OPENING);
-        same(party, &commitment(party, op.id(), theirs), &commitments[party])?;
-        same(party, echo, &seen)?;
+        security_check!(
+            "coin.commitment",
+            equal(&commitment(party, op.id(), theirs), &commitments[party]),
+            Error::Cheating { party, what: Misbehaviour::Inconsistent { label: OPEN.0 } }
+        );
+        // who told different parties different things is not known to them
+        security_check!(
+            "coin.echo",
+            equal(echo, &seen),
+            Error::CheckFailed { what: "commitments of a coin" }
+        );
         hasher.update(theirs);
     }
     op.round();
     Ok(Key::new(hasher.finalize().as_bytes(), "coin"))
 }
 
-/// Refuses what is not as it should be.
-fn same(party: Party, found: &[u8], due: &[u8]) -> Result<()> {
-    let what = Misbehaviour::Inconsistent { label: OPEN.0 };
-    let equal = bool::from(found.ct_eq(due));
-    equal.then_some(()).ok_or(Error::Cheating { party, what })
+fn equal(found: &[u8], due: &[u8]) -> bool {
+    found.ct_eq(due).into()
 }
 
 /// What [`toss`] costs.

@@ -12,6 +12,7 @@ use std::cell::RefCell;
 use mpc_runtime::{Error, Label, Op, OpId, Party, Result};
 use subtle::ConstantTimeEq;
 
+use crate::checks::security_check;
 use crate::cost::Cost;
 
 const DIGEST: Label = Label("vouch.digest");
@@ -59,9 +60,11 @@ impl Vouchers {
         }
         for peer in peers() {
             let theirs = op.recv(peer, DIGEST, HASH).await?;
-            if !bool::from(theirs.ct_eq(&digest(due[peer].clone()))) {
-                return Err(Error::CheckFailed { what: "messages against their vouchers" });
-            }
+            security_check!(
+                "vouch.digest",
+                bool::from(theirs.ct_eq(&digest(due[peer].clone()))),
+                Error::CheckFailed { what: "messages against their vouchers" }
+            );
         }
         op.round();
         Ok(())

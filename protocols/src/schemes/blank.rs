@@ -26,7 +26,7 @@ use mpc_runtime::{Depth, Error, Key, Party, Result, Step};
 
 use crate::algebra::clear;
 use crate::cost::{Call, Cost, Truncation, Verb};
-use crate::protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
+use crate::protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
 use crate::value::{Clear, ClearBits, Plane, Shares, Unit};
 
 /// What it promises. `truncation` says what each mode reveals and when it fails.
@@ -35,6 +35,9 @@ pub const INFO: Info = Info {
     parties: Parties::Exactly(1),
     corrupted: "0",
     security: Security::None,
+    abort: Abort::None,
+    comp_sec: "none",
+    stat_sec: "none",
     domain: "integers modulo 2^64 or 2^128",
     assumptions: "none",
     truncation: "exact: nothing. probabilistic and fast: the rounding depends on the mask that is opened; never a gross error",

@@ -11,7 +11,7 @@ use mpc_runtime::{Depth, Key, Party, Result, Step};
 use crate::algebra::clear;
 use crate::blocks::shuffle;
 use crate::cost::{Call, Cost, Truncation};
-use crate::protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
+use crate::protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
 use crate::value::{Clear, ClearBits, Plane, Shares, Unit};
 
 /// What it promises.
@@ -20,6 +20,9 @@ pub const INFO: Info = Info {
     parties: Parties::Exactly(1),
     corrupted: "0",
     security: Security::None,
+    abort: Abort::None,
+    comp_sec: "none",
+    stat_sec: "none",
     domain: "integers of 128 bits",
     assumptions: "none",
     truncation: "exact in every mode",

@@ -14,7 +14,7 @@ use mpc_runtime::{Party, Result};
 
 use super::over_binary::OverBinary;
 use super::rep3::{PARTIES, Trio};
-use crate::protocol::{Info, Parties, Protocol, Security, Seeds, Setup};
+use crate::protocol::{Abort, Info, Parties, Protocol, Security, Seeds, Setup};
 
 /// What it promises.
 pub const INFO: Info = Info {
@@ -22,6 +22,9 @@ pub const INFO: Info = Info {
     parties: Parties::Exactly(PARTIES),
     corrupted: "1",
     security: Security::SemiHonest,
+    abort: Abort::None,
+    comp_sec: "128, by AES-128",
+    stat_sec: "0: nothing is masked",
     domain: "bits",
     assumptions: "AES-128 is a pseudo-random function",
     truncation: "exact in every mode",

@@ -2,6 +2,7 @@
 //!
 //! All randomness comes from one seed, printed on failure and taken from the variable `SEED`.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use mpc_runtime::{Depth, Phase, Step};
@@ -55,7 +56,8 @@ impl Effort {
     }
 }
 
-fn setup(parties: usize, width: u32, truncation: Truncation) -> Setup {
+/// A session of tests.
+pub fn setup(parties: usize, width: u32, truncation: Truncation) -> Setup {
     Setup {
         parties,
         ring_bits: width,
@@ -344,6 +346,23 @@ pub fn threads_change_nothing(build: Build, parties: usize) {
         outcomes.into_iter().map(|o| (o.results, o.transcript)).collect::<Vec<_>>()
     };
     assert!(run(1) == run(3), "results or messages depend on the number of threads");
+}
+
+/// Labels of all messages that any verb sends.
+///
+/// # Panics
+/// If a verb fails.
+pub fn labels(build: Build, parties: usize) -> BTreeSet<&'static str> {
+    let mut inputs = Inputs(1);
+    let mut found = BTreeSet::new();
+    for mode in [Truncation::Exact, Truncation::Probabilistic, Truncation::Fast] {
+        let session = Session { build, setup: setup(parties, 64, mode), seed: 1 };
+        let cases = chosen(3, 16, &mut inputs);
+        for outcome in run(&session, &cases, 16) {
+            found.extend(outcome.stats.by_label.into_keys());
+        }
+    }
+    found
 }
 
 /// All 24 orders of four rows come about equally often.

@@ -164,6 +164,9 @@ pub(crate) struct Protocols {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// As the page protocols/PROTOCOLS.md
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) markdown: bool,
 }
 
 #[derive(Args)]

@@ -28,6 +28,12 @@ use mpc_runtime::Error;
 
 use arguments::{Arguments, Command};
 
+/// Security checks stay in what is shipped.
+const _: () = assert!(
+    !mpc_protocols::checks::REMOVABLE,
+    "the feature `mutants` of mpc-protocols is for tests of its security checks alone"
+);
+
 fn main() -> ExitCode {
     let started = std::time::Instant::now();
     let arguments = match Arguments::try_parse() {

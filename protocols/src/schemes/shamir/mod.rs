@@ -24,7 +24,7 @@ use mpc_runtime::{Depth, Error, Label, Party, Result, Step};
 use self::sharing::{Sharing, add, add_weighed, elements, of, short};
 use crate::algebra::field::{F61, F127, F255, Field};
 use crate::cost::{Call, Cost, Truncation, Verb};
-use crate::protocol::{Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
+use crate::protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
 use crate::value::{Clear, ClearBits, ClearVec, Plane, Shares, Unit};
 
 /// What it promises.
@@ -33,6 +33,9 @@ pub const INFO: Info = Info {
     parties: Parties::AtLeast(3),
     corrupted: "ceil(n/2) - 1",
     security: Security::SemiHonest,
+    abort: Abort::None,
+    comp_sec: "128, by AES-128",
+    stat_sec: "2^-σ for each number that is opened under a mask",
     domain: "integers modulo a prime of 61, 127 or 255 bits",
     assumptions: "AES-128 is a pseudo-random function",
     truncation: "exact: nothing. probabilistic and fast: the rounding depends on the mask that is opened; never a gross error",
