@@ -133,9 +133,26 @@ impl Case {
         end: Box<dyn Transport>,
     ) -> Result<Outcome> {
         let (me, parties) = (end.me(), end.parties());
-        let setup = self.setup(parties, truncation);
-        let protocol = under.protocol.build(&setup, me, &seeds(me, parties))?;
         let roles = self.roles(parties);
+        self.party_as(under, truncation, entry, end, roles, &seeds(me, parties))
+    }
+
+    /// Runs one party, parties playing these roles.
+    ///
+    /// # Errors
+    /// Whatever stops it.
+    pub fn party_as(
+        &self,
+        under: Under,
+        truncation: Truncation,
+        entry: &str,
+        end: Box<dyn Transport>,
+        roles: Vec<Party>,
+        seeds: &Seeds,
+    ) -> Result<Outcome> {
+        let (me, parties) = (end.me(), end.parties());
+        let setup = self.setup(parties, truncation);
+        let protocol = under.protocol.build(&setup, me, seeds)?;
         let own = |(variable, values): (&mpc_bytecode::Variable, &Vec<i128>)| {
             let Receivers::Roles(owner) = &variable.receivers else { return None };
             (roles[owner[0] as usize] == me).then(|| values.clone())

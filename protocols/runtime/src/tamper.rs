@@ -220,8 +220,8 @@ pub struct Tamper<T> {
     log: Log,
     /// Last payload of the label.
     previous: Option<Vec<u8>>,
-    /// Last payload of the label from each peer.
-    came: BTreeMap<Party, Vec<u8>>,
+    /// Last message of the label from each peer.
+    came: BTreeMap<Party, (Call, Vec<u8>)>,
     /// A frame that waits for the next of its label, to exchange payloads.
     held: Option<Held>,
     /// Frames that wait for one of a peer in the same call.
@@ -339,12 +339,13 @@ impl<T: Transport> Tamper<T> {
                 self.replace(to, header, payload, &altered)
             }
             Act::Reflect => {
-                let altered = self.came.get(&to).cloned().unwrap_or_else(|| payload.to_vec());
-                self.replace(to, header, payload, &altered)
+                let theirs = self.came.get(&to).map(|(_, theirs)| theirs.clone());
+                self.replace(to, header, payload, &theirs.unwrap_or_else(|| payload.to_vec()))
             }
             Act::Copy => {
                 self.rushing.push(Held { to, header: *header, payload: payload.to_vec() });
-                Ok(())
+                let here = self.came.values().find(|(theirs, _)| *theirs == call(header)).cloned();
+                here.map_or(Ok(()), |(_, theirs)| self.rush(Some(&theirs)))
             }
             Act::Misname => {
                 self.note(true);
@@ -370,7 +371,7 @@ impl<T: Transport> Tamper<T> {
     fn hear(&mut self, frames: &[Frame]) -> Result<()> {
         let Some(plan) = self.plan else { return Ok(()) };
         for frame in frames.iter().filter(|frame| frame.header.label == plan.label.id()) {
-            self.came.insert(frame.from, frame.payload.to_vec());
+            self.came.insert(frame.from, (call(&frame.header), frame.payload.to_vec()));
             if self.target == Some(call(&frame.header)) {
                 self.rush(Some(&frame.payload))?;
             }

@@ -124,3 +124,78 @@ fn no_mutator_leaves_anybody_hanging() {
         }
     }
 }
+
+#[test]
+fn words_are_altered_as_numbers_of_up_to_eight_bytes() {
+    assert_eq!(got("add one in each word", 3)[3], [0, 0, 8]);
+    assert_eq!(got("subtract one in each word", 2)[2], [255, 255, 255]);
+    assert_eq!(got("double each word", 1)[1], [8, 10, 12]);
+    assert_eq!(got("negate each word", 0)[0], [255, 253, 252]);
+    assert_eq!(got("one in each word", 0)[0], [1, 0, 0]);
+    assert_ne!(got("random words", 0)[0], got("random words", 1)[1]);
+    assert_eq!(got("random words", 1)[1], got("random words", 1)[1]);
+}
+
+#[test]
+fn onward_alters_every_later_message_and_silence_ends_them() {
+    let altered = got("onward: flip the first bit", 1);
+    assert_eq!(altered, [[1, 2, 3], [5, 5, 6], [1, 0, 0], [254, 255, 7]].map(Vec::from));
+    let (got, report) = run(Some((2, by_name("fall silent"))));
+    assert!(matches!(got, Err(Error::PeerLost { party: 0, .. } | Error::Timeout { party: 0, .. })));
+    assert!(report.applied);
+}
+
+/// Each of three parties tells both others its number, in two calls; what parties 1 and 2 got from 0.
+fn broadcast(name: &str) -> [Vec<Vec<u8>>; 2] {
+    let plan = Plan { label: VALUE, occurrence: 2, mutator: by_name(name) };
+    let outcome = Network::new(3, 4).run(|end| {
+        let me = mpc_runtime::Transport::me(&end);
+        let (end, log) = if me == 0 { Tamper::new(end, plan) } else { Tamper::observe(end) };
+        let mut executor = Executor::new(Box::new(end));
+        let step = executor.step(0, 0, Depth::ZERO);
+        let got = Rc::new(RefCell::new(vec![]));
+        let heard = got.clone();
+        executor.spawn(0, 0, async move {
+            for _ in 0..2 {
+                let op = step.op(Depth::ZERO);
+                let peers: Vec<_> = (0..3).filter(|&peer| peer != me).collect();
+                peers.iter().try_for_each(|&peer| op.send(peer, VALUE, &[me as u8 + 1]))?;
+                for &peer in &peers {
+                    let value = op.recv(peer, VALUE, 1).await?;
+                    if peer == 0 {
+                        heard.borrow_mut().push(value.to_vec());
+                    }
+                }
+            }
+            Ok(())
+        });
+        executor.finish().and_then(|()| executor.close().map_err(|e| (None, e))).expect("all end");
+        assert_eq!(log.lock().expect("nobody panicked").applied, me == 0, "{name}");
+        got.take()
+    });
+    let [_, one, two] = <[_; 3]>::try_from(outcome.results).expect("three parties");
+    [one, two]
+}
+
+#[test]
+fn a_lie_is_told_to_one_or_to_all() {
+    let values = |values: [u8; 2]| values.map(|value| vec![value]).to_vec();
+    assert_eq!(broadcast("flip the first bit"), [values([1, 0]), values([1, 1])]);
+    assert_eq!(broadcast("to all: flip the first bit"), [values([1, 0]), values([1, 0])]);
+}
+
+#[test]
+fn what_a_peer_sent_is_copied_and_reflected() {
+    let [one, two] = broadcast("copy what a peer sent");
+    assert!(one == two && one[0] == [1] && (one[1] == [2] || one[1] == [3]), "{one:?} {two:?}");
+    let [one, two] = broadcast("reflect what the receiver sent");
+    assert_eq!([one, two], [vec![vec![1], vec![2]], vec![vec![1], vec![1]]]);
+}
+
+#[test]
+fn a_message_under_a_wrong_name_is_not_taken_for_another() {
+    for occurrence in [0, 3] {
+        let (got, report) = run(Some((occurrence, by_name("under the name of the next call"))));
+        assert!(report.applied && got.is_err(), "{got:?}");
+    }
+}

@@ -11,7 +11,8 @@
 //! 7. `random_bits`: what masks are made of.
 //! 8. `cost`: for each of the verbs above, what you send. A test compares it with the wire.
 //! 9. `setup`, if keys must be agreed on first; `check`, if parties may cheat: verify all that is
-//!    unverified. Then also `from_bits`, since the default lets dealers say what they like.
+//!    unverified. Then also `from_bits`, since the default lets dealers say what they like. Each check
+//!    is a [`security_check`](crate::checks), so that tests can do without it.
 //!
 //! Then add `name,` to the list in `registry.rs`. All other verbs come from `blocks`; override one where
 //! the literature knows better, with its cost.

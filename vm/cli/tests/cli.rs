@@ -566,3 +566,37 @@ fn a_field_that_differs_is_named_by_every_party() {
         assert!(told.contains("`comparison`") && told.contains("bytes"), "{told}");
     }
 }
+
+#[test]
+fn compare_runs_one_bytecode_under_several_protocols() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        println!("there is no python3: nothing is compared");
+        return;
+    }
+    let (place, file) = place_with_program("compare");
+    let (a, b) = (input(&place, "a", "a.csv"), input(&place, "b", "b.csv"));
+    let (csv, json) = (place.0.join("table.csv"), place.0.join("table.json"));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/compare");
+    let output = Command::new("python3")
+        .arg(script)
+        .args([&*file, "--protocols", "plain,rep3-ring,shamir", "--parties", "3", "--repeat", "2"])
+        .args(["--input", &a, "--input", &b, "--bin"])
+        .arg(Path::new(env!("CARGO_BIN_EXE_mpcvm")).parent().unwrap())
+        .arg("--csv")
+        .arg(&csv)
+        .arg("--json")
+        .arg(&json)
+        .output()
+        .unwrap();
+    let (table, told) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{table}{told}");
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| ")).collect();
+    assert_eq!(rows.len(), 5, "{table}");
+    assert!(rows[2].contains("takes 1 parties"), "{table}");
+    assert!(rows[3].starts_with("| rep3-ring | semi-honest | 3 | ") && !rows[3].contains("WRONG"));
+    assert!(told.contains("shamir, run 2 of 2"), "{told}");
+    assert_eq!(fs::read_to_string(csv).unwrap().lines().count(), 4);
+    let found: serde_json::Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    assert_eq!(found["protocols"][1]["runs"].as_array().unwrap().len(), 2, "{found}");
+    assert!(found["protocols"][2]["bytes_online"].as_f64().unwrap() > 0.0, "{found}");
+}
