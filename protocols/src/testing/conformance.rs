@@ -55,7 +55,7 @@ impl Effort {
     }
 }
 
-fn setup(parties: usize, width: u32, truncation: Truncation) -> Setup {
+pub(super) fn setup(parties: usize, width: u32, truncation: Truncation) -> Setup {
     Setup {
         parties,
         ring_bits: width,
@@ -399,6 +399,11 @@ mod tests {
                 #[test]
                 fn threads_change_nothing() {
                     conformance::threads_change_nothing(scheme::build, $parties);
+                }
+
+                #[test]
+                fn messages_are_uniform() {
+                    crate::testing::privacy::messages_are_uniform(scheme::build, $parties);
                 }
 
                 #[test]
