@@ -2,6 +2,7 @@
 
 pub mod blank;
 pub mod over_binary;
+pub(crate) mod over_field;
 pub mod plain;
 mod rep3;
 pub mod rep3_bin;
