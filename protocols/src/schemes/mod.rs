@@ -6,5 +6,6 @@ pub(crate) mod over_field;
 pub mod plain;
 mod rep3;
 pub mod rep3_bin;
+pub mod rep3_field;
 pub mod rep3_ring;
 pub mod shamir;
