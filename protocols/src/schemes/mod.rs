@@ -1,5 +1,6 @@
 //! The protocols, one file each.
 
+pub mod atlas;
 pub mod blank;
 pub mod over_binary;
 pub(crate) mod over_field;
