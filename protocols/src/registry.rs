@@ -41,6 +41,7 @@ macro_rules! for_each_protocol {
             rep3_field,
             shamir,
             atlas,
+            ccd,
         }
     };
 }

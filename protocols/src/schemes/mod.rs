@@ -2,6 +2,7 @@
 
 pub mod atlas;
 pub mod blank;
+pub mod ccd;
 pub mod over_binary;
 pub(crate) mod over_field;
 pub mod plain;
