@@ -39,7 +39,10 @@ macro_rules! for_each_protocol {
             plain,
             rep3_ring,
             rep3_bin,
+            rep3_field,
             shamir,
+            atlas,
+            ccd,
         }
     };
 }

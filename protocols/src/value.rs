@@ -49,14 +49,25 @@ impl Plane {
     /// A plane of `len` elements whose words `fill` sets; they are 0 before. Bits behind the last
     /// element are cleared afterwards.
     pub fn build(unit: Unit, len: usize, fill: impl FnOnce(&mut [u64])) -> Plane {
+        let [plane] = Plane::build_all(unit, len, |[out]| fill(out));
+        plane
+    }
+
+    /// Planes as [`Plane::build`] makes one, set together.
+    pub fn build_all<const N: usize>(
+        unit: Unit,
+        len: usize,
+        fill: impl FnOnce([&mut [u64]; N]),
+    ) -> [Plane; N] {
         let words = unit.words(len);
-        let mut buffer = Buffer::zeroed(words);
-        let out = &mut buffer.words_mut()[..words];
-        fill(out);
-        if unit == Unit::Bit && !len.is_multiple_of(64) {
-            out[words - 1] &= (1 << (len % 64)) - 1;
-        }
-        Plane { buffer: Rc::new(buffer), unit, start: 0, len }
+        let mut buffers: [Buffer; N] = std::array::from_fn(|_| Buffer::zeroed(words));
+        fill(buffers.each_mut().map(|buffer| &mut buffer.words_mut()[..words]));
+        buffers.map(|mut buffer| {
+            if unit == Unit::Bit && !len.is_multiple_of(64) {
+                buffer.words_mut()[words - 1] &= (1 << (len % 64)) - 1;
+            }
+            Plane { buffer: Rc::new(buffer), unit, start: 0, len }
+        })
     }
 
     /// A plane of `len` bits, `bit(i)` at place `i`.

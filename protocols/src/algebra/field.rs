@@ -6,19 +6,32 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::ring::Ring;
+
 /// Powers that are computed side by side, which takes little longer than one alone.
 pub const LANES: usize = 8;
 
+/// A field, or some elements of one side by side that are added and multiplied alike.
+pub trait Field: Ring {
+    /// Elements side by side.
+    const PACKED: usize = 1;
+    /// One.
+    const ONE: Self;
+
+    /// Element `x` of a list of different ones, of which the first is zero.
+    fn point(x: usize) -> Self;
+
+    /// The inverse of a public element; zero for zero.
+    #[must_use]
+    fn inverse(self) -> Self;
+}
+
 /// A prime field. Elements are below the prime.
-pub trait Field: Pod + Send + Sync {
-    /// Words of an element.
-    const WORDS: usize;
+pub trait Prime: Field {
     /// Bits of the prime, less one.
     const BITS: u32;
     /// Zero.
     const ZERO: Self;
-    /// One.
-    const ONE: Self;
 
     /// The element in these words; `None` if they hold no number below the prime.
     fn checked(words: &[u64]) -> Option<Self>;
@@ -29,12 +42,6 @@ pub trait Field: Pod + Send + Sync {
     /// An element from uniform words; its distance from uniform is below 2^-60 for 2^61 - 1 (the one
     /// word that would be the prime itself stands for zero), 2^-126 for the others.
     fn uniform(words: &[u64]) -> Self;
-    /// `self + b`.
-    fn add(self, b: Self) -> Self;
-    /// `self - b`.
-    fn sub(self, b: Self) -> Self;
-    /// `self · b`.
-    fn mul(self, b: Self) -> Self;
     /// The element below the prime, as a number of 256 bits, lower half first.
     fn wide(self) -> [u128; 2];
     /// The element for a number of 256 bits below the prime, lower half first.
@@ -45,7 +52,7 @@ pub trait Field: Pod + Send + Sync {
     /// An integer modulo the prime.
     fn from_i128(x: i128) -> Self {
         let magnitude = reduce::<Self>(x.unsigned_abs());
-        let (positive, negative) = (magnitude.wide(), Self::ZERO.sub(magnitude).wide());
+        let (positive, negative) = (magnitude.wide(), Self::ZERO.minus(magnitude).wide());
         let sign = (x >> 127) as u128;
         Self::from_wide([0, 1].map(|i| positive[i] & !sign | negative[i] & sign))
     }
@@ -62,37 +69,64 @@ pub trait Field: Pod + Send + Sync {
     /// The inverse of one of the roots of each of some public elements, always of the same; zero for
     /// zero. The elements are squares.
     fn inverse_roots(squares: [Self; LANES]) -> [Self; LANES];
+}
 
-    /// The inverse of a public element, by Fermat; zero for zero.
-    fn inverse(self) -> Self {
-        let exponent = [Self::PRIME[0] - 2, Self::PRIME[1]];
-        let bit = |i: u32| exponent[(i / 128) as usize] >> (i % 128) & 1 == 1;
-        (0..=Self::BITS).rev().fold(Self::ONE, |power, i| {
-            let square = power.mul(power);
-            if bit(i) { square.mul(self) } else { square }
-        })
-    }
+/// The words of an element.
+fn words<F: Prime>(x: &F) -> &[u64] {
+    bytemuck::cast_slice(std::slice::from_ref(x))
+}
+
+/// Whether all are below the prime.
+fn all_below<F: Prime>(elements: &[F]) -> bool {
+    elements.iter().all(|x| F::checked(words(x)).is_some())
+}
+
+/// Uniform elements of uniform words.
+fn settle<F: Prime>(elements: &mut [F]) {
+    elements.iter_mut().for_each(|x| *x = F::uniform(words(x)));
+}
+
+macro_rules! impl_field {
+    ($field:ident, $one:expr) => {
+        impl Field for $field {
+            const ONE: Self = $one;
+
+            fn point(x: usize) -> Self {
+                Self::from_i128(x as i128)
+            }
+
+            // By Fermat.
+            fn inverse(self) -> Self {
+                let exponent = [Self::PRIME[0] - 2, Self::PRIME[1]];
+                let bit = |i: u32| exponent[(i / 128) as usize] >> (i % 128) & 1 == 1;
+                (0..=Self::BITS).rev().fold(Self::ONE, |power, i| {
+                    let square = power.times(power);
+                    if bit(i) { square.times(self) } else { square }
+                })
+            }
+        }
+    };
 }
 
 /// A number of 128 bits modulo the prime.
-fn reduce<F: Field>(x: u128) -> F {
+fn reduce<F: Prime>(x: u128) -> F {
     if F::BITS >= 128 {
         return F::from_wide([x, 0]);
     }
     // Limbs of 60 bits are below every prime here.
     let limb = |i: u32| F::from_wide([x >> (60 * i) & ((1 << 60) - 1), 0]);
     let base = F::from_wide([1 << 60, 0]);
-    limb(2).mul(base).add(limb(1)).mul(base).add(limb(0))
+    limb(2).times(base).plus(limb(1)).times(base).plus(limb(0))
 }
 
 /// Products lane by lane.
 #[inline(always)]
-fn products<F: Field>(a: [F; LANES], b: [F; LANES]) -> [F; LANES] {
-    std::array::from_fn(|i| a[i].mul(b[i]))
+fn products<F: Prime>(a: [F; LANES], b: [F; LANES]) -> [F; LANES] {
+    std::array::from_fn(|i| a[i].times(b[i]))
 }
 
 /// The powers of `2^m - 1`.
-fn powers_of_ones<F: Field>(x: [F; LANES], m: u32) -> [F; LANES] {
+fn powers_of_ones<F: Prime>(x: [F; LANES], m: u32) -> [F; LANES] {
     if m == 1 {
         return x;
     }
@@ -102,7 +136,7 @@ fn powers_of_ones<F: Field>(x: [F; LANES], m: u32) -> [F; LANES] {
 }
 
 /// The powers of `2^times`.
-fn squared<F: Field>(x: [F; LANES], times: u32) -> [F; LANES] {
+fn squared<F: Prime>(x: [F; LANES], times: u32) -> [F; LANES] {
     (0..times).fold(x, |x, _| products(x, x))
 }
 
@@ -122,11 +156,37 @@ impl F61 {
     }
 }
 
-impl Field for F61 {
-    const WORDS: usize = 1;
+impl Ring for F61 {
+    #[inline]
+    fn plus(self, b: F61) -> F61 {
+        F61::folded(self.0 + b.0)
+    }
+
+    #[inline]
+    fn minus(self, b: F61) -> F61 {
+        F61::folded(self.0 + P61 - b.0)
+    }
+
+    #[inline]
+    fn times(self, b: F61) -> F61 {
+        let product = u128::from(self.0) * u128::from(b.0);
+        F61::folded((product as u64 & P61) + (product >> 61) as u64)
+    }
+
+    fn valid(elements: &[F61]) -> bool {
+        all_below(elements)
+    }
+
+    fn settle(elements: &mut [F61]) {
+        settle(elements);
+    }
+}
+
+impl_field!(F61, F61(1));
+
+impl Prime for F61 {
     const BITS: u32 = 60;
     const ZERO: F61 = F61(0);
-    const ONE: F61 = F61(1);
     const PRIME: [u128; 2] = [P61 as u128, 0];
 
     fn checked(words: &[u64]) -> Option<F61> {
@@ -146,22 +206,6 @@ impl Field for F61 {
     #[inline]
     fn uniform(words: &[u64]) -> F61 {
         F61::folded(words[0] & P61)
-    }
-
-    #[inline]
-    fn add(self, b: F61) -> F61 {
-        F61::folded(self.0 + b.0)
-    }
-
-    #[inline]
-    fn sub(self, b: F61) -> F61 {
-        F61::folded(self.0 + P61 - b.0)
-    }
-
-    #[inline]
-    fn mul(self, b: F61) -> F61 {
-        let product = u128::from(self.0) * u128::from(b.0);
-        F61::folded((product as u64 & P61) + (product >> 61) as u64)
     }
 
     // p = 3 modulo 4: an inverse root of a square x is x^((p - 3)/4).
@@ -205,11 +249,37 @@ fn product(a: u128, b: u128) -> [u128; 2] {
     [low, a1 * b1 + (mid >> 64) + (u128::from(carry) << 64) + u128::from(more)]
 }
 
-impl Field for F127 {
-    const WORDS: usize = 2;
+impl Ring for F127 {
+    #[inline]
+    fn plus(self, b: F127) -> F127 {
+        F127::folded(self.0 + b.0)
+    }
+
+    #[inline]
+    fn minus(self, b: F127) -> F127 {
+        F127::folded(self.0 + P127 - b.0)
+    }
+
+    #[inline]
+    fn times(self, b: F127) -> F127 {
+        let [low, high] = product(self.0, b.0);
+        F127::folded((low & P127) + (high << 1 | low >> 127))
+    }
+
+    fn valid(elements: &[F127]) -> bool {
+        all_below(elements)
+    }
+
+    fn settle(elements: &mut [F127]) {
+        settle(elements);
+    }
+}
+
+impl_field!(F127, F127(1));
+
+impl Prime for F127 {
     const BITS: u32 = 126;
     const ZERO: F127 = F127(0);
-    const ONE: F127 = F127(1);
     const PRIME: [u128; 2] = [P127, 0];
 
     fn checked(words: &[u64]) -> Option<F127> {
@@ -231,22 +301,6 @@ impl Field for F127 {
     #[inline]
     fn uniform(words: &[u64]) -> F127 {
         F127::folded(F127::read(words).0 & P127)
-    }
-
-    #[inline]
-    fn add(self, b: F127) -> F127 {
-        F127::folded(self.0 + b.0)
-    }
-
-    #[inline]
-    fn sub(self, b: F127) -> F127 {
-        F127::folded(self.0 + P127 - b.0)
-    }
-
-    #[inline]
-    fn mul(self, b: F127) -> F127 {
-        let [low, high] = product(self.0, b.0);
-        F127::folded((low & P127) + (high << 1 | low >> 127))
     }
 
     // p = 3 modulo 4: an inverse root of a square x is x^((p - 3)/4).
@@ -304,35 +358,9 @@ impl F255 {
     }
 }
 
-impl Field for F255 {
-    const WORDS: usize = 4;
-    const BITS: u32 = 254;
-    const ZERO: F255 = F255([0; 4]);
-    const ONE: F255 = F255([1, 0, 0, 0]);
-    const PRIME: [u128; 2] = [u128::MAX - 18, u128::MAX >> 1];
-
-    fn checked(words: &[u64]) -> Option<F255> {
-        let below = words.iter().rev().lt(P255.iter().rev());
-        below.then(|| F255::read(words))
-    }
-
+impl Ring for F255 {
     #[inline]
-    fn read(words: &[u64]) -> F255 {
-        F255([words[0], words[1], words[2], words[3]])
-    }
-
-    #[inline]
-    fn write(self, words: &mut [u64]) {
-        words[..4].copy_from_slice(&self.0);
-    }
-
-    #[inline]
-    fn uniform(words: &[u64]) -> F255 {
-        F255::folded([words[0], words[1], words[2], words[3] & (u64::MAX >> 1)])
-    }
-
-    #[inline]
-    fn add(self, b: F255) -> F255 {
+    fn plus(self, b: F255) -> F255 {
         let mut sum = [0; 4];
         let mut carry = 0;
         for i in 0..4 {
@@ -342,7 +370,7 @@ impl Field for F255 {
     }
 
     #[inline]
-    fn sub(self, b: F255) -> F255 {
+    fn minus(self, b: F255) -> F255 {
         // a + (p - b), digit by digit; p - b does not borrow beyond its last word.
         let mut minus = [0; 4];
         let mut borrow = 0;
@@ -352,11 +380,11 @@ impl Field for F255 {
             minus[i] = x;
             borrow = u64::from(first | second);
         }
-        self.add(F255(minus))
+        self.plus(F255(minus))
     }
 
     #[inline]
-    fn mul(self, b: F255) -> F255 {
+    fn times(self, b: F255) -> F255 {
         let mut wide = [0_u64; 8];
         for i in 0..4 {
             let mut carry = 0;
@@ -380,18 +408,54 @@ impl Field for F255 {
         F255::folded(sum)
     }
 
+    fn valid(elements: &[F255]) -> bool {
+        all_below(elements)
+    }
+
+    fn settle(elements: &mut [F255]) {
+        settle(elements);
+    }
+}
+
+impl_field!(F255, F255([1, 0, 0, 0]));
+
+impl Prime for F255 {
+    const BITS: u32 = 254;
+    const ZERO: F255 = F255([0; 4]);
+    const PRIME: [u128; 2] = [u128::MAX - 18, u128::MAX >> 1];
+
+    fn checked(words: &[u64]) -> Option<F255> {
+        let below = words.iter().rev().lt(P255.iter().rev());
+        below.then(|| F255::read(words))
+    }
+
+    #[inline]
+    fn read(words: &[u64]) -> F255 {
+        F255([words[0], words[1], words[2], words[3]])
+    }
+
+    #[inline]
+    fn write(self, words: &mut [u64]) {
+        words[..4].copy_from_slice(&self.0);
+    }
+
+    #[inline]
+    fn uniform(words: &[u64]) -> F255 {
+        F255::folded([words[0], words[1], words[2], words[3] & (u64::MAX >> 1)])
+    }
+
     // p = 5 modulo 8: for a square x and t = x^((p - 5)/8), x·t² is 1 or -1. In the first case t is an
     // inverse root, in the second t times a root of -1, which 2^((p - 1)/4) is.
     fn inverse_roots(squares: [Self; LANES]) -> [Self; LANES] {
         let power = |x| products(squared(powers_of_ones(x, 250), 2), x);
-        let two = F255::ONE.add(F255::ONE);
+        let two = F255::ONE.plus(F255::ONE);
         // (p - 1)/4 = 2·(p - 5)/8 + 1.
         let half = power([two; LANES])[0];
-        let root = half.mul(half).mul(two);
+        let root = half.times(half).times(two);
         let t = power(squares);
         std::array::from_fn(|i| {
-            let one = squares[i].mul(t[i]).mul(t[i]).wide() == F255::ONE.wide();
-            if one { t[i] } else { t[i].mul(root) }
+            let one = squares[i].times(t[i]).times(t[i]).wide() == F255::ONE.wide();
+            if one { t[i] } else { t[i].times(root) }
         })
     }
 
@@ -410,18 +474,18 @@ impl Field for F255 {
 mod tests {
     use super::*;
 
-    fn same<F: Field>(a: F, b: F) -> bool {
+    fn same<F: Prime>(a: F, b: F) -> bool {
         a.wide() == b.wide()
     }
 
     /// Some elements, those at the edges among them.
-    fn elements<F: Field>() -> Vec<F> {
+    fn elements<F: Prime>() -> Vec<F> {
         let key = mpc_runtime::Key::new(&[5; 32], "field tests");
         let stream = test_stream(&key);
         let words = stream.words(40 * F::WORDS);
         let mut all: Vec<F> = words.chunks_exact(F::WORDS).map(F::uniform).collect();
-        let minus_one = F::ZERO.sub(F::ONE);
-        all.extend([F::ZERO, F::ONE, minus_one, minus_one.sub(F::ONE), F::ONE.add(F::ONE)]);
+        let minus_one = F::ZERO.minus(F::ONE);
+        all.extend([F::ZERO, F::ONE, minus_one, minus_one.minus(F::ONE), F::ONE.plus(F::ONE)]);
         all
     }
 
@@ -431,29 +495,31 @@ mod tests {
         executor.step(0, 0, mpc_runtime::Depth::ZERO).op(mpc_runtime::Depth::ZERO).stream(key, 0)
     }
 
-    fn laws<F: Field>() {
+    fn laws<F: Prime>() {
         let all = elements::<F>();
         for &a in &all {
-            assert!(same(a.add(F::ZERO), a) && same(a.mul(F::ONE), a) && same(a.sub(a), F::ZERO));
+            assert!(
+                same(a.plus(F::ZERO), a) && same(a.times(F::ONE), a) && same(a.minus(a), F::ZERO)
+            );
             if a.wide() != [0, 0] {
-                assert!(same(a.mul(a.inverse()), F::ONE));
+                assert!(same(a.times(a.inverse()), F::ONE));
             }
-            let square = a.mul(a);
+            let square = a.times(a);
             let roots = F::inverse_roots(std::array::from_fn(|i| {
                 if i == 1 { square } else { F::from_i128(i as i128 * i as i128) }
             }));
-            assert!(a.wide() == [0, 0] || same(roots[1].mul(roots[1]).mul(square), F::ONE));
+            assert!(a.wide() == [0, 0] || same(roots[1].times(roots[1]).times(square), F::ONE));
             assert!(same(roots[0], F::ZERO));
-            assert!(same(roots[3].mul(roots[3]).mul(F::from_i128(9)), F::ONE));
+            assert!(same(roots[3].times(roots[3]).times(F::from_i128(9)), F::ONE));
             let mut words = vec![0; F::WORDS];
             a.write(&mut words);
             assert!(F::checked(&words).is_some_and(|b| same(a, b)));
             for &b in &all {
-                assert!(same(a.add(b), b.add(a)) && same(a.mul(b), b.mul(a)));
-                assert!(same(a.sub(b).add(b), a));
+                assert!(same(a.plus(b), b.plus(a)) && same(a.times(b), b.times(a)));
+                assert!(same(a.minus(b).plus(b), a));
                 for &c in &all[..12] {
-                    assert!(same(a.mul(b.add(c)), a.mul(b).add(a.mul(c))));
-                    assert!(same(a.mul(b).mul(c), a.mul(b.mul(c))));
+                    assert!(same(a.times(b.plus(c)), a.times(b).plus(a.times(c))));
+                    assert!(same(a.times(b).times(c), a.times(b.times(c))));
                 }
             }
         }

@@ -3,6 +3,7 @@
 pub mod bits;
 pub mod clear;
 pub mod field;
+pub mod gf256;
 pub mod matrix;
 pub(crate) mod narrow;
 pub mod ring;

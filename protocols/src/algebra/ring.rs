@@ -1,4 +1,5 @@
-//! Rings that shares live in: integers modulo 2^64 and 2^128, and 64 bits at once.
+//! Rings that shares live in: integers modulo 2^64 and 2^128, and 64 bits at once. Fields are in
+//! [`super::field`].
 
 use bytemuck::{Pod, Zeroable};
 
@@ -18,6 +19,14 @@ pub trait Ring: Pod + Send + Sync {
     /// `self·other`.
     #[must_use]
     fn times(self, other: Self) -> Self;
+
+    /// Whether words that came from elsewhere are elements; in most rings all words are.
+    fn valid(_: &[Self]) -> bool {
+        true
+    }
+
+    /// Makes uniform elements of uniform words.
+    fn settle(_: &mut [Self]) {}
 }
 
 /// 64 elements of GF(2).

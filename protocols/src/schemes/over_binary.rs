@@ -351,6 +351,10 @@ impl OverBinary {
             Verb::Eqz => self.zero(p, step, &x, bits).await?,
             Verb::Lt => self.less(p, step, &x, &x, bits).await?,
             Verb::Eq => self.equal(p, step, &x, &x, bits).await?,
+            Verb::Shuffle { width } => {
+                let (rows, k) = (len / width.max(1), self.width(bits));
+                shuffle::bits(p, step, &of(len * k), rows, width * k).await?
+            }
             _ => return Ok(None),
         };
         Ok(Some(result.depth))
@@ -616,7 +620,8 @@ impl Protocol for OverBinary {
             Verb::Shuffle { width } => {
                 let bits = self.width(call.bits);
                 let verb = Verb::Shuffle { width: width * bits };
-                self.scheme.cost(&Call { verb, len: call.len * bits, bits: 1, whole: 0 })
+                let of_scheme = Call { verb, len: call.len * bits, bits: 1, whole: 0 };
+                self.scheme.cost(&of_scheme).or_else(|| self.circuit_cost(call))
             }
             Verb::Places { .. } => self.scheme.cost(call),
             _ => self.circuit_cost(call),

@@ -579,7 +579,7 @@ impl<W: Word> Protocol for Rep3<W> {
         Box::pin(async move {
             let op = step.op(a.depth.max(b.depth));
             let (x, y) = (both::<W>(a), both::<W>(b));
-            let fill = |out: &mut [W]| matrix::cross(self.trio.pool(), out, x, y, size);
+            let fill = |out: &mut [W]| matrix::cross(self.trio.workers().pool(), out, x, y, size);
             self.trio.sum_of(&op, MATMUL, Form::numbers::<W>(size.0 * size.2), fill).await
         })
     }
@@ -596,7 +596,13 @@ impl<W: Word> Protocol for Rep3<W> {
         let words: Vec<W> = b_values.iter().map(|&c| W::from_i128(c)).collect();
         let product = |i: usize| {
             plane(Unit::Words(W::WORDS), size.0 * size.2, |out: &mut [W]| {
-                matrix::multiply_add(self.trio.pool(), out, elements(a.plane(i)), &words, size);
+                matrix::multiply_add(
+                    self.trio.workers().pool(),
+                    out,
+                    elements(a.plane(i)),
+                    &words,
+                    size,
+                );
             })
         };
         now(Shares::new(vec![product(0), product(1)], a.depth.max(b.depth)))

@@ -421,6 +421,11 @@ mod tests {
                 }
 
                 #[test]
+                fn messages_are_uniform() {
+                    crate::testing::privacy::messages_are_uniform(scheme::build, $parties);
+                }
+
+                #[test]
                 fn shuffles_are_uniform() {
                     conformance::shuffles_are_uniform(scheme::build, $parties);
                 }
@@ -442,4 +447,6 @@ mod tests {
     conformance!(shamir_of_four, crate::schemes::shamir, 4, Effort::All);
     conformance!(shamir_of_five, crate::schemes::shamir, 5, Effort::All);
     conformance!(shamir_of_eight, crate::schemes::shamir, 8, Effort::All);
+    conformance!(atlas_of_five, crate::schemes::atlas, 5, Effort::of("atlas"));
+    conformance!(atlas_of_eight, crate::schemes::atlas, 8, Effort::of("atlas"));
 }

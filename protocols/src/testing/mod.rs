@@ -4,4 +4,5 @@
 mod bare;
 pub mod cases;
 pub mod conformance;
+pub mod privacy;
 pub mod session;

@@ -1,6 +1,7 @@
 //! All parties of a protocol as threads, from one seed.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -23,7 +24,15 @@ pub struct Outcome<T> {
     /// Hashes of all frames it sent with their headers, sorted: frames of different tasks leave in any
     /// order.
     pub transcript: Vec<[u8; 32]>,
+    /// Payloads it sent, by receiver and label, up to [`KEPT_BYTES`] of each.
+    pub payloads: Payloads,
 }
+
+/// Bytes that are kept of what goes to one party under one label.
+pub const KEPT_BYTES: usize = 1 << 16;
+
+/// Payloads of a receiver and a label, one after the other.
+pub type Payloads = BTreeMap<(Party, u16), Vec<u8>>;
 
 /// Makes protocol objects for a setup.
 #[derive(Clone)]
@@ -64,8 +73,10 @@ impl Session {
             let me = end.me();
             let protocol = (self.build)(&self.setup, me, &seeds(self.seed, me, n))
                 .expect("the setup suits the protocol");
-            let frames = Rc::new(RefCell::new(vec![]));
-            let mut executor = Executor::new(Box::new(Recording { end, frames: frames.clone() }));
+            let (frames, payloads) = (Rc::new(RefCell::new(vec![])), Rc::default());
+            let recording = Recording { end, frames: frames.clone(), payloads };
+            let payloads = recording.payloads.clone();
+            let mut executor = Executor::new(Box::new(recording));
             set_up(&mut executor, &protocol);
             executor.finish().expect("the setup succeeds");
             let results = spawn(&mut executor, tasks, &protocol, &task);
@@ -75,7 +86,7 @@ impl Session {
             let mut transcript = frames.take();
             transcript.sort_unstable();
             let results = results.take().into_iter().map(|r| r.expect("all are over")).collect();
-            Outcome { results, stats: executor.stats(), transcript }
+            Outcome { results, stats: executor.stats(), transcript, payloads: payloads.take() }
         })
     }
 
@@ -139,10 +150,11 @@ fn spawn<T: 'static>(
     results
 }
 
-/// A transport that keeps the hash of every frame sent.
+/// A transport that keeps what is sent.
 struct Recording {
     end: local::Local,
     frames: Rc<RefCell<Vec<[u8; 32]>>>,
+    payloads: Rc<RefCell<Payloads>>,
 }
 
 impl Transport for Recording {
@@ -158,6 +170,10 @@ impl Transport for Recording {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&(to as u64).to_le_bytes()).update(&header.encode()).update(payload);
         self.frames.borrow_mut().push(*hasher.finalize().as_bytes());
+        let mut payloads = self.payloads.borrow_mut();
+        let kept = payloads.entry((to, header.label)).or_default();
+        let room = KEPT_BYTES - kept.len();
+        kept.extend_from_slice(&payload[..payload.len().min(room)]);
         self.end.send(to, header, payload)
     }
 

@@ -258,7 +258,7 @@ impl Trio {
         let first_w = first.bits(places, |i| change(w[0][i]));
         let form = first.form(plan.inputs());
         let first_rest = match first.there {
-            true => form.unpack(op.recv(first.p, ADDEND, form.wire.bytes()).await?),
+            true => form.receive(op, first.p, ADDEND).await?,
             false => form.zero(),
         };
         let depth = op.round();
@@ -350,7 +350,7 @@ impl Trio {
     ) -> Result<Components> {
         let form = third.form(plan.outputs());
         if third.there {
-            let theirs = form.unpack(op.recv(third.peer(), CARRY_OUT, form.wire.bytes()).await?);
+            let theirs = form.receive(op, third.peer(), CARRY_OUT).await?;
             rest.change(|out| {
                 simd::add::<Bits>(bytemuck::cast_slice_mut(out), elements(&theirs));
             });

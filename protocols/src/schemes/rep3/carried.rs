@@ -173,8 +173,7 @@ impl Trio {
         for (third, w) in [first, second].into_iter().zip(&mut w) {
             if third.there {
                 let form = third.numbers::<W>();
-                let theirs = op.recv(third.peer(), PRODUCT, form.wire.bytes()).await?;
-                let theirs = form.unpack(theirs);
+                let theirs = form.receive(&op, third.peer(), PRODUCT).await?;
                 w.change(|w| simd::add::<W>(bytemuck::cast_slice_mut(w), elements(&theirs)));
             }
         }
@@ -362,7 +361,7 @@ impl Trio {
         for (third, (mask, mut rest)) in [(first, first_offer), (second, second_offer)] {
             if third.there {
                 let form = third.numbers::<W>();
-                let theirs = form.unpack(op.recv(third.peer(), SHIFT, form.wire.bytes()).await?);
+                let theirs = form.receive(&op, third.peer(), SHIFT).await?;
                 rest.change(|out| simd::add::<W>(bytemuck::cast_slice_mut(out), elements(&theirs)));
             }
             let both = if third.role == 1 { [mask, rest] } else { [rest, mask] };

@@ -1,11 +1,12 @@
-//! What three-party replicated sharing has in common over every ring: keys, fresh sharings, products.
+//! What three-party replicated sharing has in common over every ring and field: keys, fresh sharings,
+//! products.
 //!
 //! Sharing:  x = x_0 + x_1 + x_2; party i holds (x_i, x_{i+1}) as planes 0 and 1.
 //! Keys:     K_j is common to the parties j-1 and j, which are those that hold component j.
 //! Paper:    Araki, Furukawa, Lindell, Nof, Ohara 2016, eprint 2016/768, in the additive form of
 //!           Mohassel and Rindal 2018, eprint 2018/403, Section 4.1.
 //!
-//! Everything is built from three moves, over numbers and over packed bits alike:
+//! Everything is built from three moves, over numbers, elements of fields and packed bits alike:
 //! - [`Trio::reshare`]: each party has one summand of z; one element sent by each;
 //! - [`Trio::offer`] and [`Trio::accept`]: the parties p+1 and p+2 have one summand each; one element
 //!   sent by each of the two, nothing by p;
@@ -16,6 +17,7 @@ pub(crate) mod binary;
 pub(crate) mod carried;
 pub(crate) mod convert;
 pub(crate) mod costs;
+pub(crate) mod field;
 mod packed;
 pub(crate) mod places;
 mod select;
@@ -26,16 +28,15 @@ mod tests;
 
 use std::borrow::Cow;
 
-use mpc_runtime::{Depth, Key, Label, Op, Party, Payload, Result, Step};
-use rayon::iter::{IndexedParallelIterator, ParallelIterator};
-use rayon::slice::ParallelSliceMut;
+use mpc_runtime::{Depth, Key, Label, Misbehaviour, Op, Party, Payload, Result, Step};
 
 use crate::Error;
 use crate::algebra::bits::Wire;
-use crate::algebra::ring::Ring;
+use crate::algebra::ring::{Bits, Ring};
 use crate::algebra::simd;
 use crate::protocol::{Seeds, Setup};
 use crate::value::{Plane, Shares, Unit};
+use crate::workers::Workers;
 
 /// Number of parties.
 pub(crate) const PARTIES: usize = 3;
@@ -51,9 +52,6 @@ impl Default for Tile {
         Tile([0; TILE])
     }
 }
-
-/// Words below which threads are not worth their waking.
-const PARALLEL: usize = 1 << 15;
 
 /// Purposes of random streams within one verb.
 mod purpose {
@@ -77,6 +75,8 @@ mod purpose {
     pub(super) const CARRY_OUT: u16 = 8;
     /// Masks of products, one for each third.
     pub(super) const PRODUCT: u16 = 12;
+    /// Bits that two parties have in common; see [`super::field`].
+    pub(super) const COMMON: u16 = 15;
     /// Masks of [`super::Trio::input`]; one for each input of a verb.
     pub(super) const INPUT: u16 = 16;
 }
@@ -113,23 +113,37 @@ pub(crate) struct Form {
     unit: Unit,
     len: usize,
     wire: Wire,
+    /// [`Ring::valid`] of its elements.
+    valid: fn(&[u64]) -> bool,
+    /// [`Ring::settle`] of its elements.
+    settle: fn(&mut [u64]),
 }
 
 impl Form {
+    fn of<R: Ring>(unit: Unit, len: usize, wire: Wire) -> Form {
+        Form {
+            unit,
+            len,
+            wire,
+            valid: |words| R::valid(bytemuck::cast_slice(words)),
+            settle: |words| R::settle(bytemuck::cast_slice_mut(words)),
+        }
+    }
+
     /// `n` elements of a ring.
     pub(crate) fn numbers<R: Ring>(n: usize) -> Form {
-        Form { unit: Unit::Words(R::WORDS), len: n, wire: Wire::words(n * R::WORDS) }
+        Form::of::<R>(Unit::Words(R::WORDS), n, Wire::words(n * R::WORDS))
     }
 
     /// `n` bits.
     pub(crate) fn bits(n: usize) -> Form {
-        Form { unit: Unit::Bit, len: n, wire: Wire { rows: 1, bits: n } }
+        Form::of::<Bits>(Unit::Bit, n, Wire { rows: 1, bits: n })
     }
 
     /// `rows` rows of `n` bits, each from a word boundary on.
     pub(crate) fn rows(rows: usize, n: usize) -> Form {
         let words = rows * n.div_ceil(64);
-        Form { unit: Unit::Words(1), len: words, wire: Wire { rows, bits: n } }
+        Form::of::<Bits>(Unit::Words(1), words, Wire { rows, bits: n })
     }
 
     fn zero(self) -> Plane {
@@ -157,6 +171,13 @@ impl Form {
             unit => Plane::from_payload(unit, self.len, payload),
         }
     }
+
+    /// The vector that a party sends.
+    async fn receive(self, op: &Op<'_>, from: Party, label: Label) -> Result<Plane> {
+        let plane = self.unpack(op.recv(from, label, self.wire.bytes()).await?);
+        let what = Misbehaviour::OutOfRange { label: label.0 };
+        (self.valid)(plane.words()).then_some(plane).ok_or(Error::Cheating { party: from, what })
+    }
 }
 
 /// A summand on its way to the other of two parties; see [`Trio::offer`].
@@ -172,25 +193,23 @@ pub(crate) struct Trio {
     keys: [Key; 2],
     /// Of this party alone.
     own: Key,
-    pool: Option<rayon::ThreadPool>,
+    workers: Workers,
 }
 
 impl Trio {
     pub(crate) fn new(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Trio> {
         let key = |peer: Party| Key::new(&seeds.pair[peer], "rep3");
         let keys = [key((me + 2) % 3), key((me + 1) % 3)];
-        let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let failed = |e| Error::Program(format!("no threads for local work: {e}"));
-        let pool = (setup.threads > 1).then(|| pool(setup.threads)).transpose().map_err(failed)?;
-        Ok(Trio { me, keys, own: Key::new(&seeds.own, "rep3"), pool })
+        let workers = Workers::new(setup.threads)?;
+        Ok(Trio { me, keys, own: Key::new(&seeds.own, "rep3"), workers })
     }
 
     pub(crate) fn me(&self) -> Party {
         self.me
     }
 
-    pub(crate) fn pool(&self) -> Option<&rayon::ThreadPool> {
-        self.pool.as_ref()
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     fn next(&self) -> Party {
@@ -217,19 +236,17 @@ impl Trio {
         let words = form.unit.words(form.len);
         Plane::build(form.unit, form.len, |out| {
             debug_assert_eq!(out.len(), words);
-            self.tiles(out, |first, tile: &mut [u64]| stream.fill(first as u64, tile));
+            self.tiles(out, |first, tile: &mut [u64]| {
+                stream.fill(first as u64, tile);
+                (form.settle)(tile);
+            });
         })
     }
 
     /// Calls `f(first, tile)` for all tiles of `out`, on all threads.
     fn tiles<R: Ring>(&self, out: &mut [R], f: impl Fn(usize, &mut [R]) + Sync) {
-        let tile = TILE / R::WORDS;
-        match &self.pool {
-            Some(pool) if out.len() * R::WORDS >= PARALLEL => pool.install(|| {
-                out.par_chunks_mut(tile).enumerate().for_each(|(i, part)| f(i * tile, part));
-            }),
-            _ => out.chunks_mut(tile).enumerate().for_each(|(i, part)| f(i * tile, part)),
-        }
+        let f = |first, parts: &mut [&mut [R]]| f(first, parts[0]);
+        self.workers.tiles(vec![out], TILE / R::WORDS, f);
     }
 
     /// This party's summand of zero and something: F(K_i) - F(K_{i+1}), where over the three parties
@@ -248,7 +265,9 @@ impl Trio {
                 let mut mask = Tile::default();
                 let mask = &mut mask.0[..z.len() * R::WORDS];
                 plus.fill(at, bytemuck::cast_slice_mut(z));
+                R::settle(z);
                 minus.fill(at, mask);
+                (form.settle)(mask);
                 add(first, z, bytemuck::cast_slice(mask));
             });
         })
@@ -257,7 +276,7 @@ impl Trio {
     /// A sharing of the sum of what the three parties have. One round, one element sent by each.
     async fn reshare(&self, op: &Op<'_>, label: Label, form: Form, z: Plane) -> Result<Shares> {
         op.send(self.previous(), label, &form.pack(z.words()))?;
-        let next = form.unpack(op.recv(self.next(), label, form.wire.bytes()).await?);
+        let next = form.receive(op, self.next(), label).await?;
         Ok(Shares::new(vec![z, next], op.round()))
     }
 
@@ -303,8 +322,10 @@ impl Trio {
                 let mut mask = Tile::default();
                 let mask = &mut mask.0[..z.len() * R::WORDS];
                 plus.fill(at, mask);
+                (form.settle)(mask);
                 simd::add(z, bytemuck::cast_slice(mask));
                 minus.fill(at, mask);
+                (form.settle)(mask);
                 simd::subtract(z, bytemuck::cast_slice(mask));
             });
         });
@@ -352,8 +373,7 @@ impl Trio {
         let Offer { mut masks, offered } = offer;
         if let Some(offered) = offered {
             let role = self.role(p);
-            let mut rest =
-                form.unpack(op.recv((p + 3 - role) % 3, label, form.wire.bytes()).await?);
+            let mut rest = form.receive(op, (p + 3 - role) % 3, label).await?;
             rest.change(|out| simd::add::<R>(bytemuck::cast_slice_mut(out), elements(&offered)));
             masks.insert(if role == 1 { 1 } else { 0 }, rest);
         }
@@ -418,7 +438,7 @@ impl Trio {
             op.round();
             return Ok(None);
         }
-        let third = form.unpack(op.recv(self.previous(), label, form.wire.bytes()).await?);
+        let third = form.receive(op, self.previous(), label).await?;
         op.round();
         Ok(Some(third))
     }
@@ -466,7 +486,7 @@ impl Input {
         debug_assert_eq!(trio.me(), op.me());
         let first = match first {
             Some(first) => first,
-            None => form.unpack(op.recv(p, label, form.wire.bytes()).await?),
+            None => form.receive(op, p, label).await?,
         };
         Ok([first].into_iter().chain(second).collect())
     }

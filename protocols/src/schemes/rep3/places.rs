@@ -293,7 +293,7 @@ impl Trio {
                     })
                 };
                 let (peer, own, rest) = if self.me == helper {
-                    let hidden = form.unpack(op.recv(right, LEAVE, form.wire.bytes()).await?);
+                    let hidden = form.receive(&op, right, LEAVE).await?;
                     op.round();
                     let own = common(right, purpose::MASK);
                     let rest = undone(&hidden, &own, |x| x);
@@ -307,7 +307,7 @@ impl Trio {
                     op.round();
                     (helper, own, rest)
                 };
-                let mut sum = form.unpack(op.recv(peer, REST, form.wire.bytes()).await?);
+                let mut sum = form.receive(&op, peer, REST).await?;
                 sum.change(|out| simd::add::<R>(bytemuck::cast_slice_mut(out), elements(&rest)));
                 [(peer, sum), (right, own)]
             }

@@ -93,7 +93,7 @@ impl Trio {
             });
             if third.there {
                 let form = third.numbers::<W>();
-                let theirs = form.unpack(op.recv(third.peer(), CHOICE, form.wire.bytes()).await?);
+                let theirs = form.receive(&op, third.peer(), CHOICE).await?;
                 add(common, third, &theirs);
             }
             add(common, third, &rest);

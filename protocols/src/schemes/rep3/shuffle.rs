@@ -155,8 +155,7 @@ impl Trio {
 
     /// The summand of the left party, in slots.
     async fn left_slots(&self, op: &Op<'_>, roles: Roles, rows: Rows) -> Result<Plane> {
-        let message = op.recv(roles.helper, ROWS, rows.form.wire.bytes()).await?;
-        Ok(rows.form.unpack(message))
+        rows.form.receive(op, roles.helper, ROWS).await
     }
 
     /// The summand of the right party, in slots.
@@ -167,8 +166,8 @@ impl Trio {
         rows: Rows,
         order: &[u32],
     ) -> Result<Plane> {
-        let passed = op.recv(roles.left, ROWS, rows.form.wire.bytes()).await?;
-        let slots = rows_at(&rows.form.unpack(passed), order, rows.width);
+        let passed = rows.form.receive(op, roles.left, ROWS).await?;
+        let slots = rows_at(&passed, order, rows.width);
         let masks = self.second_masks(op, roles.helper, rows);
         Ok(rows.masked(&slots, &masks, simd::subtract::<R>))
     }

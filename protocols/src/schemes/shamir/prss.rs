@@ -27,15 +27,15 @@ const SEEDS: Label = Label("shamir.prss.seeds");
 const DEALT: Label = Label("shamir.random");
 
 /// A set that this party belongs to.
-pub(super) struct Subset<F> {
+pub(crate) struct Subset<F> {
     set: u32,
-    pub(super) key: Key,
+    pub(crate) key: Key,
     /// F_A at the point of this party.
-    pub(super) weight: F,
+    pub(crate) weight: F,
 }
 
 /// The sets that this party belongs to; empty until their keys are agreed on.
-pub(super) struct Subsets<F>(OnceCell<Vec<Subset<F>>>);
+pub(crate) struct Subsets<F>(OnceCell<Vec<Subset<F>>>);
 
 /// The sets of n - t parties, as bits.
 fn sets(n: usize, t: usize) -> impl Iterator<Item = u32> {
@@ -48,7 +48,7 @@ fn by_subsets(parties: usize) -> bool {
 }
 
 /// How many numbers a random one is the sum of.
-pub(super) fn summands(parties: usize) -> usize {
+pub(crate) fn summands(parties: usize) -> usize {
     let t = corrupted(parties);
     if by_subsets(parties) { sets(parties, t).count() } else { t + 1 }
 }
@@ -74,7 +74,7 @@ fn key(seed: &[u8], set: u32) -> Key {
 
 impl<F: Field> Subsets<F> {
     /// Sets of two parties have the key of the pair; others agree on one in [`Sharing::agree`].
-    pub(super) fn new(n: usize, t: usize, me: Party, seeds: &Seeds) -> Self {
+    pub(crate) fn new(n: usize, t: usize, me: Party, seeds: &Seeds) -> Self {
         if n - t != 2 {
             return Subsets(OnceCell::new());
         }
@@ -87,12 +87,12 @@ impl<F: Field> Subsets<F> {
 }
 
 impl<F: Field> Sharing<F> {
-    fn by_subsets(&self) -> bool {
+    pub(crate) fn by_subsets(&self) -> bool {
         by_subsets(self.n)
     }
 
     /// Agrees on the keys: the lowest member of each set sends a seed to the others. One round.
-    pub(super) async fn agree(&self, step: &Step) -> Result<()> {
+    pub(crate) async fn agree(&self, step: &Step) -> Result<()> {
         if !self.by_subsets() || self.subsets.0.get().is_some() {
             return Ok(());
         }
@@ -126,17 +126,17 @@ impl<F: Field> Sharing<F> {
         Ok(())
     }
 
-    fn agreed(&self) -> &[Subset<F>] {
+    pub(crate) fn agreed(&self) -> &[Subset<F>] {
         self.subsets.0.get().expect("the setup comes before every verb")
     }
 
     /// The set that lacks party 0, if this party belongs to it; t = 1.
-    pub(super) fn all_but_first(&self) -> Option<&Subset<F>> {
+    pub(crate) fn all_but_first(&self) -> Option<&Subset<F>> {
         self.agreed().iter().find(|subset| !has(subset.set, 0))
     }
 
     /// What [`Sharing::agree`] costs.
-    pub(super) fn agreeing(&self) -> Cost {
+    pub(crate) fn agreeing(&self) -> Cost {
         let mut cost = Cost::local(self.n);
         if !self.by_subsets() || self.n - self.t == 2 {
             return cost;
@@ -155,7 +155,7 @@ impl<F: Field> Sharing<F> {
 
     /// `n` elements that nobody knows: a sum of what `draw(stream, first, tile)` takes from the streams
     /// of all sets, or of t + 1 dealers where there are too many sets.
-    pub(super) async fn random(
+    pub(crate) async fn random(
         &self,
         op: &Op<'_>,
         n: usize,
@@ -181,7 +181,7 @@ impl<F: Field> Sharing<F> {
     }
 
     /// What [`Sharing::random`] costs.
-    pub(super) fn random_cost(&self, n: usize) -> Cost {
+    pub(crate) fn random_cost(&self, n: usize) -> Cost {
         if self.by_subsets() { Cost::local(self.n) } else { self.dealing(0..self.t + 1, n) }
     }
 }

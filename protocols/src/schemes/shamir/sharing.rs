@@ -8,18 +8,19 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mpc_runtime::{Depth, Key, Label, Misbehaviour, Op, Party, Result, Step, Stream};
+use zeroize::Zeroizing;
 
 use super::corrupted;
 use super::prss::Subsets;
 use crate::Error;
+use crate::algebra::bits::Wire;
 use crate::algebra::field::Field;
 use crate::cost::Cost;
 use crate::protocol::{Seeds, Setup};
+use crate::schemes::over_field::TILE_WORDS;
+pub(crate) use crate::schemes::over_field::of;
 use crate::value::{Plane, Shares, Unit};
 use crate::workers::Workers;
-
-/// Words of a tile.
-const TILE_WORDS: usize = 2048;
 
 /// Purpose of a party's own randomness; those below number the dealer.
 const OWN: u16 = u16::MAX;
@@ -28,24 +29,24 @@ const OPEN: Label = Label("shamir.open");
 const OPEN_TO: Label = Label("shamir.open.to");
 
 /// Elements of a tile.
-pub(super) const fn tile<F: Field>() -> usize {
+pub(crate) const fn tile<F: Field>() -> usize {
     TILE_WORDS / F::WORDS
 }
 
 /// A tile on the stack; what was used of it is wiped.
 #[repr(align(64))]
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     words: [u64; TILE_WORDS],
     used: usize,
 }
 
 impl Scratch {
-    pub(super) fn new() -> Scratch {
+    pub(crate) fn new() -> Scratch {
         Scratch { words: [0; TILE_WORDS], used: 0 }
     }
 
     /// The first elements.
-    pub(super) fn elements<F: Field>(&mut self, len: usize) -> &mut [F] {
+    pub(crate) fn elements<F: Field>(&mut self, len: usize) -> &mut [F] {
         self.used = self.used.max(len * F::WORDS);
         bytemuck::cast_slice_mut(&mut self.words[..len * F::WORDS])
     }
@@ -57,92 +58,82 @@ impl Drop for Scratch {
     }
 }
 
-/// The elements of a plane.
-pub(super) fn of<F: Field>(plane: &Plane) -> &[F] {
-    bytemuck::cast_slice(plane.words())
-}
-
 /// The elements of a vector.
-pub(super) fn elements<F: Field>(a: &Shares) -> &[F] {
+pub(crate) fn elements<F: Field>(a: &Shares) -> &[F] {
     of(a.plane(0))
 }
 
-/// The words of an element.
-fn words<F: Field>(x: &F) -> &[u64] {
-    bytemuck::cast_slice(std::slice::from_ref(x))
+/// Elements that hold `len` numbers.
+pub(crate) fn held<F: Field>(len: usize) -> usize {
+    len.div_ceil(F::PACKED)
+}
+
+/// The last element of `len` numbers as it travels, if it is not full.
+fn last<F: Field>(len: usize) -> Wire {
+    Wire { rows: F::WORDS, bits: len % F::PACKED }
+}
+
+/// Bytes of a message of `len` numbers.
+fn payload_bytes<F: Field>(len: usize) -> usize {
+    8 * F::WORDS * (len / F::PACKED) + last::<F>(len).bytes()
 }
 
 /// Uniform elements of a stream, from element `first` on.
-pub(super) fn uniform<F: Field>(stream: &Stream, first: usize, out: &mut [F]) {
+pub(crate) fn uniform<F: Field>(stream: &Stream, first: usize, out: &mut [F]) {
     stream.fill((first * F::WORDS) as u64, bytemuck::cast_slice_mut(out));
-    out.iter_mut().for_each(|x| *x = F::uniform(words(x)));
-}
-
-/// Elements of `bits` random bits.
-pub(super) fn short<F: Field>(bits: u32) -> impl Fn(&Stream, usize, &mut [F]) + Sync {
-    let bits = bits as usize;
-    let mask = move |i: usize| match bits {
-        bits if bits >= 64 * (i + 1) => u64::MAX,
-        bits if bits <= 64 * i => 0,
-        bits => (1 << (bits - 64 * i)) - 1,
-    };
-    move |stream, first, out| {
-        let words: &mut [u64] = bytemuck::cast_slice_mut(out);
-        stream.fill((first * F::WORDS) as u64, words);
-        for element in words.chunks_exact_mut(F::WORDS) {
-            element.iter_mut().enumerate().for_each(|(i, word)| *word &= mask(i));
-        }
-    }
+    F::settle(out);
 }
 
 /// `out += x`.
-pub(super) fn add<F: Field>(out: &mut [F], x: &[F]) {
-    out.iter_mut().zip(x).for_each(|(o, &x)| *o = o.add(x));
+pub(crate) fn add<F: Field>(out: &mut [F], x: &[F]) {
+    out.iter_mut().zip(x).for_each(|(o, &x)| *o = o.plus(x));
 }
 
 /// `out += weight·x`.
-pub(super) fn add_weighed<F: Field>(out: &mut [F], x: &[F], weight: F) {
-    out.iter_mut().zip(x).for_each(|(o, &x)| *o = o.add(x.mul(weight)));
+pub(crate) fn add_weighed<F: Field>(out: &mut [F], x: &[F], weight: F) {
+    out.iter_mut().zip(x).for_each(|(o, &x)| *o = o.plus(x.times(weight)));
 }
 
 /// The point that a party's shares belong to.
-pub(super) fn point(party: Party) -> usize {
+pub(crate) fn point(party: Party) -> usize {
     party + 1
 }
 
 /// Weights by which values at `points` give the value at `at` of the polynomial through them.
-pub(super) fn lagrange<F: Field>(points: &[usize], at: usize) -> Vec<F> {
-    let number = |x: usize| F::from_i128(x as i128);
+pub(crate) fn lagrange<F: Field>(points: &[usize], at: usize) -> Vec<F> {
     let weight = |&i: &usize| {
         let others = points.iter().filter(|&&j| j != i);
         let (top, bottom) = others.fold((F::ONE, F::ONE), |(top, bottom), &j| {
-            (top.mul(number(at).sub(number(j))), bottom.mul(number(i).sub(number(j))))
+            (
+                top.times(F::point(at).minus(F::point(j))),
+                bottom.times(F::point(i).minus(F::point(j))),
+            )
         });
-        top.mul(bottom.inverse())
+        top.times(bottom.inverse())
     };
     points.iter().map(weight).collect()
 }
 
 /// One party: its keys, and the weights of its shares.
-pub(super) struct Sharing<F> {
-    pub(super) me: Party,
-    pub(super) n: usize,
-    pub(super) t: usize,
-    pub(super) workers: Workers,
-    pub(super) own: Key,
-    pub(super) pair: Vec<Key>,
-    pub(super) subsets: Subsets<F>,
+pub(crate) struct Sharing<F> {
+    pub(crate) me: Party,
+    pub(crate) n: usize,
+    pub(crate) t: usize,
+    pub(crate) workers: Workers,
+    pub(crate) own: Key,
+    pub(crate) pair: Vec<Key>,
+    pub(crate) subsets: Subsets<F>,
     /// For each party that gets its share of this dealer otherwise than from a common key: weights of
     /// the secret and of the pseudo-random shares.
     dealt: Vec<(Party, Vec<F>)>,
     /// Weights of the shares of this party and the t after it, at 0.
     opened: Vec<F>,
     /// Weight of this party's product among those of the 2t + 1 resharing parties.
-    pub(super) product: F,
+    pub(crate) product: F,
 }
 
 impl<F: Field> Sharing<F> {
-    pub(super) fn new(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Self> {
+    pub(crate) fn new(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Self> {
         let (n, t) = (setup.parties, corrupted(setup.parties));
         let derived: Vec<usize> = (1..=t).map(|k| point((me + k) % n)).collect();
         let known: Vec<usize> = std::iter::once(0).chain(derived.iter().copied()).collect();
@@ -159,25 +150,25 @@ impl<F: Field> Sharing<F> {
             subsets: Subsets::new(n, t, me, seeds),
             dealt: sent.map(|party| (party, lagrange(&known, point(party)))).collect(),
             opened: lagrange(&openers, 0),
-            product: lagrange::<F>(&products, 0).get(me).copied().unwrap_or(F::ZERO),
+            product: lagrange::<F>(&products, 0).get(me).copied().unwrap_or(F::zeroed()),
         })
     }
 
     /// The parties whose products give those of degree 2t.
-    pub(super) fn multipliers(&self) -> Range<Party> {
+    pub(crate) fn multipliers(&self) -> Range<Party> {
         0..2 * self.t + 1
     }
 
-    /// A plane of `len` elements, each 0 before `fill(first, tile)` sets the tile it is in.
-    pub(super) fn plane(&self, len: usize, fill: impl Fn(usize, &mut [F]) + Sync) -> Plane {
-        Plane::build(Unit::Words(F::WORDS), len, |out| {
+    /// A plane of `len` numbers; elements are 0 before `fill(first, tile)` sets the tile they are in.
+    pub(crate) fn plane(&self, len: usize, fill: impl Fn(usize, &mut [F]) + Sync) -> Plane {
+        Plane::build(Unit::Words(F::WORDS), held::<F>(len), |out| {
             let out = vec![bytemuck::cast_slice_mut(out)];
             self.workers.tiles(out, tile::<F>(), |first, parts| fill(first, parts[0]));
         })
     }
 
     /// A vector made as [`Sharing::plane`] is.
-    pub(super) fn vector(
+    pub(crate) fn vector(
         &self,
         len: usize,
         depth: Depth,
@@ -191,21 +182,26 @@ impl<F: Field> Sharing<F> {
         (1..=self.t).contains(&((party + self.n - dealer) % self.n))
     }
 
-    /// The elements that `from` sends.
-    pub(super) async fn receive(
+    /// The `len` numbers that `from` sends.
+    pub(crate) async fn receive(
         &self,
         op: &Op<'_>,
         from: Party,
         label: Label,
         len: usize,
     ) -> Result<Plane> {
-        let bytes = op.recv(from, label, 8 * F::WORDS * len).await?;
+        let bytes = op.recv(from, label, payload_bytes::<F>(len)).await?;
         let good = AtomicBool::new(true);
         let plane = self.plane(len, |first, out| {
-            let from = &bytes[8 * F::WORDS * first..];
-            let out_bytes: &mut [u8] = bytemuck::cast_slice_mut(out);
-            out_bytes.copy_from_slice(&from[..out_bytes.len()]);
-            if out.iter().any(|x| F::checked(words(x)).is_none()) {
+            let bytes = &bytes[8 * F::WORDS * first..];
+            let full = (len / F::PACKED - first).min(out.len());
+            let (body, tail) = out.split_at_mut(full);
+            bytemuck::cast_slice_mut(body).copy_from_slice(&bytes[..8 * F::WORDS * full]);
+            if !tail.is_empty() {
+                let bytes = &bytes[8 * F::WORDS * full..];
+                last::<F>(len).unpack(bytes, bytemuck::cast_slice_mut(tail));
+            }
+            if !F::valid(out) {
                 good.store(false, Ordering::Relaxed);
             }
         });
@@ -213,16 +209,24 @@ impl<F: Field> Sharing<F> {
         good.into_inner().then_some(plane).ok_or(Error::Cheating { party: from, what })
     }
 
-    /// Sends the elements of `range`.
-    pub(super) fn send(
+    /// Sends `len` numbers.
+    pub(crate) fn send(
         &self,
         op: &Op<'_>,
         to: Party,
         label: Label,
         plane: &Plane,
-        range: Range<usize>,
+        len: usize,
     ) -> Result<()> {
-        op.send(to, label, bytemuck::cast_slice(&of::<F>(plane)[range]))
+        let (body, tail) = plane.words().split_at(len / F::PACKED * F::WORDS);
+        if tail.is_empty() {
+            return op.send(to, label, bytemuck::cast_slice(body));
+        }
+        let mut payload = Zeroizing::new(vec![0; payload_bytes::<F>(len)]);
+        let (to_body, to_tail) = payload.split_at_mut(8 * body.len());
+        to_body.copy_from_slice(bytemuck::cast_slice(body));
+        last::<F>(len).pack_into(tail, to_tail);
+        op.send(to, label, &payload)
     }
 
     /// Deals what `secret(first, tile)` fills in to all; gives this party's own share.
@@ -250,17 +254,18 @@ impl<F: Field> Sharing<F> {
                 }
             }
         };
-        let shares = Plane::build(Unit::Words(F::WORDS), len * dealt.len(), |out| {
+        let size = held::<F>(len);
+        let shares = Plane::build(Unit::Words(F::WORDS), size * dealt.len(), |out| {
             let out: &mut [F] = bytemuck::cast_slice_mut(out);
-            self.workers.tiles(out.chunks_mut(len.max(1)).collect(), tile::<F>(), fill);
+            self.workers.tiles(out.chunks_mut(size.max(1)).collect(), tile::<F>(), fill);
         });
         let mut mine = shares.slice(0..0);
         for (i, &(party, _)) in dealt.iter().enumerate() {
-            let range = i * len..(i + 1) * len;
+            let share = shares.slice(i * size..(i + 1) * size);
             if party == self.me {
-                mine = shares.slice(range);
+                mine = share;
             } else {
-                self.send(op, party, label, &shares, range)?;
+                self.send(op, party, label, &share, len)?;
             }
         }
         Ok(mine)
@@ -268,7 +273,7 @@ impl<F: Field> Sharing<F> {
 
     /// One round: each of `dealers` deals what `secret(first, tile)` fills in at it. Gives shares of the
     /// sum.
-    pub(super) async fn dealt(
+    pub(crate) async fn dealt(
         &self,
         op: &Op<'_>,
         label: Label,
@@ -300,30 +305,63 @@ impl<F: Field> Sharing<F> {
         }))
     }
 
+    /// One round: each of `dealers` deals so many numbers, this party those of `secret`. Gives the shares
+    /// from each by itself.
+    pub(crate) async fn dealt_apart(
+        &self,
+        op: &Op<'_>,
+        label: Label,
+        dealers: &[(Party, usize)],
+        secret: Option<&Plane>,
+    ) -> Result<Vec<Plane>> {
+        let mut own = None;
+        if let (Some(secret), Some(&(_, len))) =
+            (secret, dealers.iter().find(|(dealer, _)| *dealer == self.me))
+        {
+            let known = of::<F>(secret);
+            let copy = |first: usize, out: &mut [F]| {
+                out.copy_from_slice(&known[first..][..out.len()]);
+            };
+            own = Some(self.deal(op, label, len, &copy)?);
+        }
+        let mut all = vec![];
+        for &(dealer, len) in dealers {
+            all.push(if let Some(share) = own.take_if(|_| dealer == self.me) {
+                share
+            } else if self.derives(self.me, dealer) {
+                let stream = op.stream(&self.pair[dealer], dealer as u16);
+                self.plane(len, |first, out| uniform(&stream, first, out))
+            } else {
+                self.receive(op, dealer, label, len).await?
+            });
+        }
+        op.round();
+        Ok(all)
+    }
+
     /// Shares of degree t of products, which `product(first, tile)` makes of degree 2t.
-    pub(super) async fn reshare(
+    pub(crate) async fn reshare(
         &self,
         op: &Op<'_>,
         label: Label,
         len: usize,
         product: impl Fn(usize, &mut [F]) + Sync,
-    ) -> Result<Shares> {
+    ) -> Result<Plane> {
         let weight = self.product;
         let weighed = |first: usize, out: &mut [F]| {
             product(first, out);
-            out.iter_mut().for_each(|x| *x = x.mul(weight));
+            out.iter_mut().for_each(|x| *x = x.times(weight));
         };
-        let plane = self.dealt(op, label, self.multipliers(), len, weighed).await?;
-        Ok(Shares::new(vec![plane], op.depth()))
+        self.dealt(op, label, self.multipliers(), len, weighed).await
     }
 
     /// Uniform elements that only this party knows.
-    pub(super) fn own_stream(&self, op: &Op<'_>) -> Stream {
+    pub(crate) fn own_stream(&self, op: &Op<'_>) -> Stream {
         op.stream(&self.own, OWN)
     }
 
     /// The elements themselves, to `to`, or to all if `None`; absent elsewhere.
-    pub(super) async fn opened(
+    pub(crate) async fn opened(
         &self,
         step: &Step,
         a: &Shares,
@@ -334,7 +372,7 @@ impl<F: Field> Sharing<F> {
         for k in 1..=self.t {
             let receiver = (self.me + self.n - k) % self.n;
             if to.is_none_or(|to| to == receiver) {
-                self.send(&op, receiver, label, a.plane(0), 0..len)?;
+                self.send(&op, receiver, label, a.plane(0), len)?;
             }
         }
         if to.is_some_and(|to| to != self.me) {
@@ -354,15 +392,15 @@ impl<F: Field> Sharing<F> {
     }
 
     /// Cost of a round in which `dealers` deal `len` secrets.
-    pub(super) fn dealing(&self, dealers: Range<Party>, len: usize) -> Cost {
-        let (messages, bytes) = (self.n - 1 - self.t, 8 * F::WORDS * len);
+    pub(crate) fn dealing(&self, dealers: Range<Party>, len: usize) -> Cost {
+        let (messages, bytes) = (self.n - 1 - self.t, payload_bytes::<F>(len));
         let each = |party| Cost::by(party, self.n, messages as u64, messages * bytes);
         dealers.fold(Cost::local(self.n), |cost, party| cost.beside(&each(party)))
     }
 
     /// Cost of [`Sharing::opened`].
-    pub(super) fn opening(&self, to: Option<Party>, len: usize) -> Cost {
-        let bytes = 8 * F::WORDS * len;
+    pub(crate) fn opening(&self, to: Option<Party>, len: usize) -> Cost {
+        let bytes = payload_bytes::<F>(len);
         let Some(to) = to else {
             return Cost::each(self.n, 1, self.t as u64, self.t * bytes);
         };
