@@ -32,6 +32,7 @@ use crate::value::{ClearBits, Plane, Shares, Unit};
 pub const INFO: Info = Info {
     name: "ccd",
     security: Security::SemiHonest,
+    stat_sec: "0: nothing is masked",
     domain: "bits",
     truncation: "exact in every mode",
     paper: "CCD 1988",

@@ -19,7 +19,7 @@ use super::rep3::{Form, PARTIES, Trio, both, costs, elements};
 use crate::algebra::field::Prime;
 use crate::algebra::{matrix, simd};
 use crate::cost::{Call, Cost, Verb};
-use crate::protocol::{Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
+use crate::protocol::{Abort, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
 use crate::value::Shares;
 use crate::workers::Workers;
 
@@ -29,6 +29,9 @@ pub const INFO: Info = Info {
     parties: Parties::Exactly(PARTIES),
     corrupted: "1",
     security: Security::SemiHonest,
+    abort: Abort::None,
+    comp_sec: "128, by AES-128",
+    stat_sec: "2^-σ for each number that is opened under a mask",
     domain: "integers modulo a prime of 61, 127 or 255 bits",
     assumptions: "AES-128 is a pseudo-random function",
     truncation: "exact: nothing. probabilistic and fast: the rounding depends on the mask that is opened; never a gross error",
