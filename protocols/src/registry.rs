@@ -39,6 +39,8 @@ macro_rules! for_each_protocol {
             rep3_ring,
             rep3_bin,
             shamir,
+            semi,
+            semi2k,
             semi_bin,
         }
     };

@@ -5,5 +5,6 @@ pub mod clear;
 pub mod field;
 pub mod matrix;
 pub(crate) mod narrow;
+pub(crate) mod number;
 pub mod ring;
 pub mod simd;

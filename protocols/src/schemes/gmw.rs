@@ -16,7 +16,7 @@ use std::rc::Rc;
 use mpc_runtime::{Depth, Key, Label, Op, Party, Result, Step};
 
 use crate::algebra::bits::{Wire, stride};
-use crate::blocks::ot::{Bases, Call, Choices, Form, Many, Ot};
+use crate::blocks::ot::{Bases, Call, Choices, Form, Many, Ot, Received, Transfers};
 use crate::cost::{Call as Charged, Cost, Verb};
 use crate::protocol::Seeds;
 use crate::value::{ClearBits, Plane, Shares, Unit};
@@ -127,15 +127,17 @@ impl Gmw {
         let peer = 1 - self.me;
         let many = self.transfers(len);
         let call = Call { send: many, receive: many, choices: Choices::Random };
-        let with = ot.extend(op, |_| call).await?.swap_remove(peer).expect("there is a peer");
-        let a = plane(len, |out| out.copy_from_slice(&with.choices));
-        let (zero, one) = (with.sent.bits(0), with.sent.bits(ot.delta(peer)));
+        let received = |_, Received { transfers, choices }: Received| (transfers.bits(0), choices);
+        let sent = |_, sent: Transfers| (sent.bits(0), sent.bits(ot.delta(peer)));
+        let mut with = ot.extend_with(op, |_| call, received, sent).await?;
+        let ((mine, choices), (zero, one)) = with.swap_remove(peer).expect("there is a peer");
+        let a = plane(len, |out| out.copy_from_slice(&choices));
         let b = plane(len, |out| {
             add(out, &zero);
             add(out, &one);
         });
         let c = plane(len, |out| {
-            add(out, &with.received.bits(0));
+            add(out, &mine);
             add(out, &zero);
             add_product(out, a.words(), b.words());
         });
@@ -147,26 +149,29 @@ impl Gmw {
         let len = a.len();
         let many = self.transfers(len);
         let call = Call { send: many, receive: many, choices: Choices::Given(a.words()) };
-        let with = ot.extend(op, |_| call).await?;
-        let wire = Wire { rows: 1, bits: len };
-        let mut c = plane(len, |out| add_product(out, a.words(), b.words()));
-        for peer in self.peers() {
-            let sent = &with[peer].as_ref().expect("a peer").sent;
+        let received = |_, received: Received| received.transfers.bits(0);
+        let sent = |peer, sent: Transfers| {
             let zero = sent.bits(0);
             let mut difference = sent.bits(ot.delta(peer));
             add(&mut difference, &zero);
             add(&mut difference, b.words());
-            op.send(peer, TRIPLE, &wire.pack(&difference))?;
-            c.change(|out| add(out, &zero));
+            (zero, difference)
+        };
+        let with = ot.extend_with(op, |_| call, received, sent).await?;
+        let wire = Wire { rows: 1, bits: len };
+        let mut c = plane(len, |out| add_product(out, a.words(), b.words()));
+        for peer in self.peers() {
+            let (mine, (zero, difference)) = with[peer].as_ref().expect("a peer");
+            op.send(peer, TRIPLE, &wire.pack(difference))?;
+            c.change(|out| {
+                add(out, mine);
+                add(out, zero);
+            });
         }
         for peer in self.peers() {
             let payload = op.recv(peer, TRIPLE, wire.bytes()).await?;
             let difference = Plane::from_payload(Unit::Bit, len, payload);
-            let mine = with[peer].as_ref().expect("a peer").received.bits(0);
-            c.change(|out| {
-                add(out, &mine);
-                add_product(out, difference.words(), a.words());
-            });
+            c.change(|out| add_product(out, difference.words(), a.words()));
         }
         Ok(Triples { a, b, c, depth: op.round() })
     }

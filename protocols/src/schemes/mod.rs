@@ -1,5 +1,6 @@
 //! The protocols, one file each.
 
+mod additive;
 pub mod blank;
 mod gmw;
 pub mod over_binary;
@@ -7,5 +8,7 @@ pub mod plain;
 mod rep3;
 pub mod rep3_bin;
 pub mod rep3_ring;
+pub mod semi;
+pub mod semi2k;
 pub mod semi_bin;
 pub mod shamir;

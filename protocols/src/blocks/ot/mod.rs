@@ -6,6 +6,7 @@
 //! | [`base`] | 128 transfers from Diffie-Hellman | Masny, Rindal 2019, eprint 2019/706 |
 //! | [`pprf`] | trees of seeds from base transfers | Roy 2022, eprint 2022/192, Figures 13 and 14 |
 //! | [`softspoken`] | any number of correlated transfers from trees, with the check against cheaters | Roy 2022, Sections 3 and 4 |
+//! | [`products`] | products of two parties' numbers | Gilboa 1999 |
 //! | [`hash`] | what breaks the correlation | Guo, Katz, Wang, Yu 2019, eprint 2019/074 |
 //!
 //! How it is used: a party makes an [`Ot`] with its keys; [`Ot::agree`] comes once, in the setup; each call of
@@ -18,6 +19,7 @@
 pub mod base;
 pub mod hash;
 pub mod pprf;
+pub mod products;
 pub mod softspoken;
 #[cfg(test)]
 mod tests;
@@ -30,7 +32,8 @@ use zeroize::Zeroizing;
 use self::base::Base;
 pub use self::hash::{Block, Hash};
 use self::pprf::{Expansion, Shape};
-pub use self::softspoken::{Choices, Many, Receiver, Sender, Transfers};
+use self::softspoken::{Asked, Receiver, Sender, Taken};
+pub use self::softspoken::{Choices, Many, Received, Transfers};
 use crate::cost::{Cost, Sent};
 use crate::protocol::{Security, Seeds};
 
@@ -147,7 +150,8 @@ impl Ot {
     /// Of party `me`.
     pub fn new(seeds: &Seeds, me: Party, form: Form) -> Ot {
         let shape = form.shape();
-        let context = |sender: Party| format!("ot from {sender}, k = {}, {}", form.k, form.security);
+        let context =
+            |sender: Party| format!("ot from {sender}, k = {}, {}", form.k, form.security);
         let names = |(peer, seed)| {
             let key = |sender| Key::new(seed, &context(sender));
             (peer != me).then(|| [key(me), key(peer)])
@@ -227,38 +231,83 @@ impl Ot {
         op: &Op<'_>,
         call: impl Fn(Party) -> Call<'a>,
     ) -> Result<Vec<Option<Extended>>> {
+        let all = self.extend_with(op, call, |_, received| received, |_, sent| sent).await?;
+        let extended = |(Received { transfers, choices }, sent)| Extended {
+            sent,
+            received: transfers,
+            choices,
+        };
+        Ok(all.into_iter().map(|with| with.map(extended)).collect())
+    }
+
+    /// As [`Ot::extend`], but gives what `received(peer, transfers)` and `sent(peer, transfers)` make of the
+    /// transfers. Between parties who follow the protocol these are called as soon as a party has its
+    /// part, so that no more than what they make is kept while others are waited for.
+    ///
+    /// # Errors
+    /// A peer is lost or misbehaves.
+    pub async fn extend_with<'a, R, S>(
+        &self,
+        op: &Op<'_>,
+        call: impl Fn(Party) -> Call<'a>,
+        mut received: impl FnMut(Party, Received) -> R,
+        mut sent: impl FnMut(Party, Transfers) -> S,
+    ) -> Result<Vec<Option<(R, S)>>> {
         let peers: Vec<Party> = (0..op.parties()).filter(|&peer| peer != self.me).collect();
-        let mut asked = vec![];
+        let (mut early, mut late) = (vec![], vec![]);
+        let (mut asked, mut taken) = (vec![], vec![]);
         for &peer in &peers {
-            let Call { receive, choices, .. } = call(peer);
-            asked.push(self.pair(peer).receiver.ask(op, &self.own, receive, choices)?);
+            let (Call { receive, choices, .. }, receiver) = (call(peer), &self.pair(peer).receiver);
+            let one = receiver.ask(op, &self.own, receive, choices)?;
+            match self.shape.checked {
+                true => asked.push(one),
+                false => early.push(received(peer, receiver.received(one))),
+            }
         }
-        let mut taken = vec![];
         for &peer in &peers {
-            taken.push(self.pair(peer).sender.take(op, call(peer).send).await?);
+            let sender = &self.pair(peer).sender;
+            let one = sender.take(op, call(peer).send).await?;
+            match self.shape.checked {
+                true => taken.push(one),
+                false => late.push(sent(peer, sender.sent(one))),
+            }
         }
         op.round();
         if self.shape.checked {
-            let mut seeds = vec![];
-            for (&peer, taken) in peers.iter().zip(&taken) {
-                seeds.push(self.pair(peer).sender.challenge(op, &self.own, taken)?);
+            self.check(op, &peers, &asked, &taken).await?;
+            for ((&peer, asked), taken) in peers.iter().zip(asked).zip(taken) {
+                let Pair { sender, receiver } = self.pair(peer);
+                early.push(received(peer, receiver.received(asked)));
+                late.push(sent(peer, sender.sent(taken)));
             }
-            op.round();
-            for (&peer, asked) in peers.iter().zip(&asked) {
-                self.pair(peer).receiver.answer(op, asked).await?;
-            }
-            for ((&peer, taken), seed) in peers.iter().zip(&taken).zip(seeds) {
-                self.pair(peer).sender.verify(op, seed, taken).await?;
-            }
-            op.round();
         }
-        let mut all: Vec<Option<Extended>> = (0..op.parties()).map(|_| None).collect();
-        for ((peer, asked), taken) in peers.into_iter().zip(asked).zip(taken) {
-            let Pair { sender, receiver } = self.pair(peer);
-            let (received, choices) = receiver.received(asked);
-            all[peer] = Some(Extended { sent: sender.sent(taken), received, choices });
-        }
+        let mut all: Vec<Option<(R, S)>> = (0..op.parties()).map(|_| None).collect();
+        let made = early.into_iter().zip(late);
+        peers.into_iter().zip(made).for_each(|(peer, made)| all[peer] = Some(made));
         Ok(all)
+    }
+
+    /// Finds out receivers who were not consistent. Two rounds.
+    async fn check(
+        &self,
+        op: &Op<'_>,
+        peers: &[Party],
+        asked: &[Asked],
+        taken: &[Taken],
+    ) -> Result<()> {
+        let mut seeds = vec![];
+        for (&peer, taken) in peers.iter().zip(taken) {
+            seeds.push(self.pair(peer).sender.challenge(op, &self.own, taken)?);
+        }
+        op.round();
+        for (&peer, asked) in peers.iter().zip(asked) {
+            self.pair(peer).receiver.answer(op, asked).await?;
+        }
+        for ((&peer, taken), seed) in peers.iter().zip(taken).zip(seeds) {
+            self.pair(peer).sender.verify(op, seed, taken).await?;
+        }
+        op.round();
+        Ok(())
     }
 
     /// What [`Ot::extend`] costs if, of the transfers of each pair, those from party `i` to party `j` are

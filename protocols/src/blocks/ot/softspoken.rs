@@ -88,7 +88,11 @@ impl Shape {
             return [(0, 0); 2];
         }
         let correction = self.wire(many).bytes();
-        if self.checked { [(correction + ANSWER_BYTES, 2), (16, 1)] } else { [(correction, 1), (0, 0)] }
+        if self.checked {
+            [(correction + ANSWER_BYTES, 2), (16, 1)]
+        } else {
+            [(correction, 1), (0, 0)]
+        }
     }
 }
 
@@ -128,6 +132,17 @@ pub struct Transfers {
     hash: Hash,
 }
 
+/// Numbers of groups of `size` transfers that are worked on together.
+pub(crate) fn parts(groups: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
+    let ends = Table::parts(groups * size).map(move |part| part.end / size);
+    let mut start = 0;
+    ends.filter_map(move |end| {
+        let part = start..end;
+        start = end;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
 impl Transfers {
     fn new(len: usize, table: Table, name: Name) -> Transfers {
         Transfers { len, table, hash: name.into_hash() }
@@ -163,6 +178,21 @@ impl Transfers {
         }
     }
 
+    /// Calls `f(first, blocks)` for groups of `size` transfers, those of [`parts`] at a time; `first` is the number of
+    /// the first group.
+    pub fn groups(&self, size: usize, mut f: impl FnMut(usize, &[Block])) {
+        let mut waiting = Zeroizing::new(Vec::with_capacity(self.len.min(COLUMNS + size)));
+        let mut parts = parts(self.len / size, size);
+        self.each(|_, blocks| {
+            waiting.extend_from_slice(blocks);
+            if waiting.len() >= size {
+                let part = parts.next().expect("one for each part that ends a group");
+                f(part.start, &waiting[..part.len() * size]);
+                waiting.drain(..part.len() * size);
+            }
+        });
+    }
+
     /// The lowest bit of `H(x_j ⊕ offset, j)` for every transfer, 64 to a word; bits behind the last are 0.
     pub fn bits(&self, offset: Block) -> Zeroizing<Vec<u64>> {
         let mut words = Zeroizing::new(vec![0; stride(self.len)]);
@@ -184,6 +214,14 @@ impl Transfers {
         self.each(|_, blocks| all.extend_from_slice(blocks));
         all
     }
+}
+
+/// What the receiver of a call has.
+pub struct Received {
+    /// `t_j`.
+    pub transfers: Transfers,
+    /// Its choices, 64 to a word; bits behind the last are 0.
+    pub choices: Zeroizing<Vec<u64>>,
 }
 
 /// The streams of the leaves of some trees, in order; without those numbered 0 at the sender.
@@ -252,14 +290,14 @@ fn add(out: &mut [u64], x: &[u64]) {
 }
 
 /// The side that learns one message of each transfer.
-pub struct Receiver {
+pub(crate) struct Receiver {
     peer: Party,
     leaves: Leaves,
     names: Key,
 }
 
 /// A call whose correction has been sent.
-pub struct Asked {
+pub(crate) struct Asked {
     name: Name,
     len: usize,
     table: Table,
@@ -343,7 +381,7 @@ impl Receiver {
     }
 
     /// The results, and the choices.
-    pub(crate) fn received(&self, asked: Asked) -> (Transfers, Zeroizing<Vec<u64>>) {
+    pub(crate) fn received(&self, asked: Asked) -> Received {
         let Asked { name, len, table, mut choices } = asked;
         choices.truncate(stride(len));
         if let Some(last) = choices.last_mut()
@@ -351,7 +389,7 @@ impl Receiver {
         {
             *last &= (1 << (len % 64)) - 1;
         }
-        (Transfers::new(len, table, name), choices)
+        Received { transfers: Transfers::new(len, table, name), choices }
     }
 }
 
@@ -364,7 +402,7 @@ fn purpose(peer: Party, what: u16) -> u16 {
 }
 
 /// The side that knows both messages of each transfer.
-pub struct Sender {
+pub(crate) struct Sender {
     peer: Party,
     leaves: Leaves,
     names: Key,
@@ -390,7 +428,7 @@ impl Sender {
     }
 
     /// The secret that all transfers have in common.
-    pub fn delta(&self) -> Block {
+    pub(crate) fn delta(&self) -> Block {
         *self.delta
     }
 
@@ -456,11 +494,7 @@ impl Sender {
             wrong | (row ^ word(1 + j) ^ word(0) & mask)
         });
         let what = Misbehaviour::Inconsistent { label: CORRECT.0 };
-        if good.ct_eq(&0).into() {
-            Ok(())
-        } else {
-            Err(Error::Cheating { party: self.peer, what })
-        }
+        if good.ct_eq(&0).into() { Ok(()) } else { Err(Error::Cheating { party: self.peer, what }) }
     }
 
     /// The results.

@@ -7,7 +7,10 @@ use std::rc::Rc;
 use mpc_runtime::tamper::{MUTATORS, Plan, Tamper};
 use mpc_runtime::{Depth, Error, Executor, Label, Misbehaviour, Party, Phase, Transport, local};
 
+use super::products::{Products, accept, offer, prepare};
 use super::*;
+use crate::algebra::field::{F61, F127, F255};
+use crate::algebra::number::Number;
 use crate::cost::Sent;
 use crate::testing::conformance::seed;
 use crate::testing::session::seeds;
@@ -17,12 +20,9 @@ const LENGTHS: [usize; 11] = [0, 1, 7, 8, 63, 64, 65, 127, 128, 129, 1000];
 const FORMS: [fn(usize) -> Form; 2] = [Form::semi_honest, Form::malicious];
 
 /// What one party has after a call with its only peer.
-#[derive(Clone, Debug, PartialEq)]
 struct View {
     delta: Block,
-    sent: Vec<Block>,
-    received: Vec<Block>,
-    choices: Vec<u64>,
+    extended: Extended,
     /// Bytes and messages of the call, and its rounds.
     cost: (Sent, u32),
 }
@@ -74,11 +74,7 @@ fn extended(
     (views, applied.into_inner())
 }
 
-fn at_one(
-    transport: Box<dyn Transport>,
-    form: Form,
-    many: [Many; 2],
-) -> mpc_runtime::Result<View> {
+fn at_one(transport: Box<dyn Transport>, form: Form, many: [Many; 2]) -> mpc_runtime::Result<View> {
     let (me, peer) = (transport.me(), 1 - transport.me());
     let seeds = seeds(seed(), me, 2);
     let (bases, ot) = (Bases::new(&seeds, me, form.odd), Ot::new(&seeds, me, form));
@@ -111,9 +107,7 @@ fn at_one(
     let payload_bytes = after.bytes - before.bytes - headers;
     Ok(View {
         delta: shared.1.delta(peer),
-        sent: extended.sent.to_vec().to_vec(),
-        received: extended.received.to_vec().to_vec(),
-        choices: extended.choices.to_vec(),
+        extended,
         cost: (Sent { messages, payload_bytes }, rounds),
     })
 }
@@ -122,14 +116,19 @@ fn honest(form: Form, many: [Many; 2]) -> Vec<View> {
     extended(form, many, None).0.into_iter().map(|v| v.expect("nobody cheats")).collect()
 }
 
+fn both(views: &[View]) -> [&View; 2] {
+    [&views[0], &views[1]]
+}
+
 /// The definition.
-fn check(many: [Many; 2], views: &[View]) {
+fn check(many: [Many; 2], views: [&View; 2]) {
     for sender in 0..2 {
-        let (s, r) = (&views[sender], &views[1 - sender]);
-        assert_eq!((s.sent.len(), r.received.len()), (many[sender].len, many[sender].len));
+        let (delta, s, r) = (views[sender].delta, &views[sender].extended, &views[1 - sender].extended);
+        let (sent, received) = (s.sent.to_vec(), r.received.to_vec());
+        assert_eq!((sent.len(), received.len()), (many[sender].len, many[sender].len));
         for j in 0..many[sender].len {
-            let chosen = if bit(&r.choices, j) { s.delta } else { 0 };
-            assert_eq!(r.received[j], s.sent[j] ^ chosen, "transfer {j} from {sender}");
+            let chosen = if bit(&r.choices, j) { delta } else { 0 };
+            assert_eq!(received[j], sent[j] ^ chosen, "transfer {j} from {sender}");
         }
         if !many[sender].random {
             let given = bits_of(1 - sender as u64, many[sender].len);
@@ -146,7 +145,7 @@ fn every_transfer_is_what_it_is_to_be_at_every_length_and_costs_what_is_declared
                 let other = LENGTHS[(i + 3) % LENGTHS.len()];
                 let many = [Many::chosen(len), Many::random(other)];
                 let views = honest(form(k), many);
-                check(many, &views);
+                check(many, both(&views));
                 let cost = Ot::cost(form(k), 2, |sender, _| many[sender]);
                 for (party, view) in views.iter().enumerate() {
                     let rounds = if many.iter().all(|m| m.len == 0) { 0 } else { cost.rounds };
@@ -157,8 +156,8 @@ fn every_transfer_is_what_it_is_to_be_at_every_length_and_costs_what_is_declared
     }
     let many = [Many::chosen(20_000), Many::random(9_000)];
     for form in FORMS {
-        check(many, &honest(form(4), many));
-        check(many, &honest(form(8), many));
+        check(many, both(&honest(form(4), many)));
+        check(many, both(&honest(form(8), many)));
     }
 }
 
@@ -167,7 +166,7 @@ fn the_lowest_bit_of_delta_is_one_if_it_is_to_be() {
     let form = Form { odd: true, ..Form::semi_honest(4) };
     let many = [Many::chosen(100); 2];
     let views = honest(form, many);
-    check(many, &views);
+    check(many, both(&views));
     assert!(views.iter().all(|v| v.delta & 1 == 1) && views[0].delta != views[1].delta);
 }
 
@@ -187,7 +186,8 @@ fn messages_and_choices_are_uniform() {
     let many = [Many::random(1 << 15); 2];
     let views = honest(Form::semi_honest(4), many);
     for view in &views {
-        for blocks in [&view.sent, &view.received] {
+        let blocks = [view.extended.sent.to_vec(), view.extended.received.to_vec()];
+        for blocks in &blocks {
             assert_uniform("blocks", blocks.iter().flat_map(|b| b.to_le_bytes()));
             for place in [0, 63, 127] {
                 let ones = blocks.iter().filter(|&&b| b >> place & 1 == 1).count() as f64;
@@ -196,7 +196,7 @@ fn messages_and_choices_are_uniform() {
             }
         }
     }
-    let choices = views.iter().flat_map(|v| v.choices.iter().flat_map(|w| w.to_le_bytes()));
+    let choices = views.iter().flat_map(|v| v.extended.choices.iter().flat_map(|w| w.to_le_bytes()));
     let all: Vec<u8> = choices.collect();
     let ones: u32 = all.iter().map(|b| b.count_ones()).sum();
     let n = 8.0 * all.len() as f64;
@@ -232,7 +232,7 @@ fn any_altered_message_is_noticed_or_does_no_harm() {
         if let [Ok(one), Ok(two)] = &views[..] {
             // A sum of a tree is not even read if Δ went the other way; nothing else goes unnoticed.
             assert!(!applied || label == "ot.tree.levels", "{name}: nobody noticed");
-            check(many, &[one.clone(), two.clone()]);
+            check(many, [one, two]);
         }
     }
 }
@@ -242,12 +242,11 @@ fn choices_that_differ_from_tree_to_tree_are_noticed() {
     // A bit of the correction of one tree is flipped: the choice of one transfer differs there.
     let flip = |name: &str| *MUTATORS.iter().find(|m| m.name == name).expect("it is in the table");
     for name in ["flip the first bit", "flip a bit in the middle", "add one"] {
-        let plan =
-            Plan { label: Label("ot.extend.correct"), occurrence: 0, mutator: flip(name) };
+        let plan = Plan { label: Label("ot.extend.correct"), occurrence: 0, mutator: flip(name) };
         let many = [Many::chosen(500), Many::chosen(500)];
         let (views, applied) = extended(Form::malicious(2), many, Some((0, plan)));
         assert!(applied);
-        let error = views[1].as_ref().expect_err("it is noticed");
+        let error = views[1].as_ref().err().expect("it is noticed");
         let what = Misbehaviour::Inconsistent { label: "ot.extend.correct" };
         assert_eq!(*error, Error::Cheating { party: 0, what }, "{name}");
     }
@@ -265,8 +264,70 @@ fn points_that_are_none_are_refused() {
                 let (views, _) = extended(form(4), many, Some((1, plan)));
                 let what = Misbehaviour::OutOfRange { label };
                 let refused = Error::Cheating { party: 1, what };
-                assert_eq!(views[0].as_ref().expect_err("refused"), &refused, "{name}");
+                assert_eq!(views[0].as_ref().err().expect("refused"), &refused, "{name}");
             }
         }
     }
+}
+
+/// Numbers that look random.
+fn numbers<N: Number>(salt: u64, n: usize) -> Vec<N> {
+    bits_of(salt, 64 * N::WORDS * n).chunks_exact(N::WORDS).map(N::uniform).collect()
+}
+
+/// Shares of products add up to the products, and the message of the sender is uniform.
+fn products_are_right<N: Number>(products: Products) {
+    let many = [Many::chosen(products.transfers()); 2];
+    let views = honest(Form::semi_honest(4), many);
+    let [sender, receiver] = both(&views);
+    let (sent, received) = (&sender.extended.sent, &receiver.extended.received);
+    let factors: Vec<N> = numbers(7, products.transfers() * products.width);
+    let factor = |number: usize, bit: usize, column: usize| {
+        factors[(number * products.bits + bit) * products.width + column]
+    };
+    let mut shares = [0, 1].map(|_| vec![N::zero(); products.results()]);
+    let message = offer(&products, sent, sender.delta, factor, &mut shares[0]);
+    assert_eq!(message.len(), products.bytes::<N>());
+    if N::RING && message.len() > 1 << 16 {
+        assert_uniform("products", message.iter().copied());
+    }
+    prepare(&products, received, &mut shares[1]);
+    let choices = &receiver.extended.choices;
+    accept(&products, choices, &message, &mut shares[1]).expect("numbers");
+    let mut due = vec![N::zero(); products.results()];
+    for at in 0..products.transfers() * products.width {
+        let (transfer, column) = (at / products.width, at % products.width);
+        let (number, bit) = (transfer / products.bits, transfer % products.bits);
+        let weighed = factor(number, bit, column).raised(products.first + bit as u32);
+        let target = match products.inner {
+            0 => at,
+            inner => number / inner * products.width + column,
+        };
+        let chosen = weighed.masked(u64::from(self::bit(choices, transfer)));
+        due[target] = due[target].plus(chosen);
+    }
+    for (i, due) in due.iter().enumerate() {
+        assert_eq!(shares[0][i].plus(shares[1][i]).wide(), due.wide(), "result {i}");
+    }
+}
+
+fn products_of<N: Number>() {
+    let plain = Products { numbers: 5, bits: N::BITS, first: 0, width: 1, inner: 1 };
+    products_are_right::<N>(plain);
+    products_are_right::<N>(Products { numbers: 300, inner: 3, ..plain });
+    products_are_right::<N>(Products { numbers: 12, width: 5, inner: 4, ..plain });
+    products_are_right::<N>(Products { numbers: 200, bits: 1, first: 1, inner: 0, ..plain });
+}
+
+#[test]
+fn products_are_what_they_are_to_be_over_every_ring_and_field() {
+    products_of::<u64>();
+    products_of::<u128>();
+    products_of::<F61>();
+    products_of::<F127>();
+    products_of::<F255>();
+    let weighed = Products { numbers: 30, bits: 20, first: 1, width: 1, inner: 0 };
+    products_are_right::<u64>(weighed);
+    products_are_right::<u128>(weighed);
+    products_are_right::<u64>(Products { numbers: 2000, bits: 64, first: 0, width: 1, inner: 1 });
 }
