@@ -347,6 +347,10 @@ impl OverBinary {
                 self.summed(p, step, &of(len * inner), inner, bits).await?
             }
             Verb::Select => self.selected(p, step, &x, &x, &x, bits).await?,
+            Verb::Shuffle { width } => {
+                let k = self.width(bits);
+                shuffle::bits(p, step, &of(len * k), len / width.max(1), width * k).await?
+            }
             Verb::Trunc { shift } => self.rounded(p, step, &x, bits, shift).await?,
             Verb::Eqz => self.zero(p, step, &x, bits).await?,
             Verb::Lt => self.less(p, step, &x, &x, bits).await?,
@@ -616,7 +620,8 @@ impl Protocol for OverBinary {
             Verb::Shuffle { width } => {
                 let bits = self.width(call.bits);
                 let verb = Verb::Shuffle { width: width * bits };
-                self.scheme.cost(&Call { verb, len: call.len * bits, bits: 1, whole: 0 })
+                let own = self.scheme.cost(&Call { verb, len: call.len * bits, bits: 1, whole: 0 });
+                own.or_else(|| self.circuit_cost(call))
             }
             Verb::Places { .. } => self.scheme.cost(call),
             _ => self.circuit_cost(call),

@@ -278,3 +278,113 @@ impl<N: Number> Protocol for Semi2k<N> {
         now(Shares::new(vec![bits], a.depth))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::BTreeMap;
+
+    use mpc_runtime::transport::Frame;
+    use mpc_runtime::{Executor, Header, Label, Transport, local};
+
+    use super::*;
+    use crate::blocks::ot::tests::assert_uniform;
+    use crate::cost::Comparison;
+    use crate::testing::conformance::seed;
+    use crate::testing::session::seeds;
+
+    /// Payloads by label.
+    type Sent = BTreeMap<u16, Vec<u8>>;
+
+    /// A transport that keeps what it sends.
+    struct Recording {
+        end: local::Local,
+        sent: Rc<RefCell<Sent>>,
+    }
+
+    impl Transport for Recording {
+        fn me(&self) -> Party {
+            self.end.me()
+        }
+
+        fn parties(&self) -> usize {
+            self.end.parties()
+        }
+
+        fn send(&mut self, to: Party, header: &Header, payload: &[u8]) -> Result<()> {
+            self.sent.borrow_mut().entry(header.label).or_default().extend(payload);
+            self.end.send(to, header, payload)
+        }
+
+        fn flush(&mut self) -> Result<()> {
+            self.end.flush()
+        }
+
+        fn receive(&mut self, into: &mut Vec<Frame>, wait: bool, from: &[Party]) -> Result<()> {
+            self.end.receive(into, wait, from)
+        }
+
+        fn close(&mut self) -> Result<()> {
+            self.end.close()
+        }
+    }
+
+    /// What a party sends while numbers and bits that are all 0, or all 1, are multiplied and converted.
+    fn sent(parties: usize, value: bool) -> Vec<Sent> {
+        let setup = Setup {
+            parties,
+            ring_bits: 64,
+            field_bits: 64,
+            stat_sec: 40,
+            truncation: Truncation::Exact,
+            comparison: Comparison::default(),
+            threads: 1,
+        };
+        local::run(parties, |end| {
+            let (me, sent) = (end.me(), Rc::new(RefCell::new(Sent::new())));
+            let protocol = build(&setup, me, &seeds(seed(), me, parties)).expect("it fits");
+            let mut executor = Executor::new(Box::new(Recording { end, sent: sent.clone() }));
+            let (first, second) =
+                (executor.step(0, 0, Depth::ZERO), executor.step(1, 0, Depth::ZERO));
+            let p = protocol.clone();
+            executor.spawn(0, 0, async move { p.setup(&first.preprocessing()).await });
+            executor.finish().expect("nobody cheats");
+            executor.spawn(1, 0, async move {
+                let numbers = Clear::new(vec![-i128::from(value); 3000], Depth::ZERO);
+                let x = protocol.public(&second, &numbers).await?;
+                protocol.mul(&second, &x, &x, 64).await?;
+                let bits = ClearBits::new(vec![value; 1 << 19], Depth::ZERO);
+                let b = protocol.public_bits(&second, &bits).await?;
+                protocol.and(&second, &b, &b).await?;
+                protocol.from_bits(&second, &b.slice(0..1 << 12)).await.map(drop)
+            });
+            executor.finish().expect("nobody cheats");
+            sent.take()
+        })
+    }
+
+    #[test]
+    fn every_byte_that_is_sent_is_uniform_whatever_the_operands() {
+        let labels = [
+            "ot.extend.correct",
+            "additive.products",
+            "additive.operands",
+            "additive.convert",
+            "gmw.triple",
+            "gmw.and",
+        ];
+        for (parties, value) in [(2, false), (2, true), (3, true)] {
+            let all = sent(parties, value);
+            let mut seen = 0;
+            for label in labels {
+                for sent in &all {
+                    if let Some(bytes) = sent.get(&Label(label).id()) {
+                        assert_uniform(label, bytes.iter().copied());
+                        seen += 1;
+                    }
+                }
+            }
+            assert!(seen >= 4 * parties, "messages were recorded");
+        }
+    }
+}

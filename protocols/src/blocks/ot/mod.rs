@@ -22,7 +22,7 @@ pub mod pprf;
 pub mod products;
 pub mod softspoken;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::cell::OnceCell;
 

@@ -123,7 +123,8 @@ fn both(views: &[View]) -> [&View; 2] {
 /// The definition.
 fn check(many: [Many; 2], views: [&View; 2]) {
     for sender in 0..2 {
-        let (delta, s, r) = (views[sender].delta, &views[sender].extended, &views[1 - sender].extended);
+        let (delta, s, r) =
+            (views[sender].delta, &views[sender].extended, &views[1 - sender].extended);
         let (sent, received) = (s.sent.to_vec(), r.received.to_vec());
         assert_eq!((sent.len(), received.len()), (many[sender].len, many[sender].len));
         for j in 0..many[sender].len {
@@ -172,7 +173,7 @@ fn the_lowest_bit_of_delta_is_one_if_it_is_to_be() {
 
 /// Chi-square of bytes against uniform ones, 255 degrees of freedom: above 400 with a probability below
 /// 2·10^-8.
-fn assert_uniform(what: &str, bytes: impl Iterator<Item = u8>) {
+pub(crate) fn assert_uniform(what: &str, bytes: impl Iterator<Item = u8>) {
     let mut counts = [0_u32; 256];
     bytes.for_each(|b| counts[b as usize] += 1);
     let expected = counts.iter().sum::<u32>() as f64 / 256.0;
@@ -196,7 +197,8 @@ fn messages_and_choices_are_uniform() {
             }
         }
     }
-    let choices = views.iter().flat_map(|v| v.extended.choices.iter().flat_map(|w| w.to_le_bytes()));
+    let choices =
+        views.iter().flat_map(|v| v.extended.choices.iter().flat_map(|w| w.to_le_bytes()));
     let all: Vec<u8> = choices.collect();
     let ones: u32 = all.iter().map(|b| b.count_ones()).sum();
     let n = 8.0 * all.len() as f64;
