@@ -81,8 +81,11 @@ impl Ledger {
     }
 
     fn enter(&self, step: &Step, depth: Depth, cost: &Cost) -> Depth {
-        let prep = step.preprocessing();
-        let ready = self.send(&prep, Depth::ZERO, cost.preprocessing_rounds, &cost.preprocessing);
+        if cost.preprocessing_rounds == 0 {
+            return self.send(step, depth, cost.rounds, &cost.sent);
+        }
+        let prep = &*step.ahead();
+        let ready = self.send(prep, Depth::ZERO, cost.preprocessing_rounds, &cost.preprocessing);
         self.send(step, depth.max(ready), cost.rounds, &cost.sent)
     }
 

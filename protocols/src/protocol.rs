@@ -183,8 +183,10 @@ pub struct Setup {
     pub threads: usize,
 }
 
-/// Secret seeds of one party; wiped when dropped.
+/// Secret seeds of one party, wiped when dropped, and the name of the session.
 pub struct Seeds {
+    /// Equal at all parties, another for every session, not secret.
+    pub session: [u8; 32],
     /// Known to this party only.
     pub own: [u8; 32],
     /// Shared with each peer (the entry of this party itself is unused).

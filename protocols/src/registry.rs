@@ -43,6 +43,9 @@ macro_rules! for_each_protocol {
             shamir,
             atlas,
             ccd,
+            semi,
+            semi2k,
+            semi_bin,
         }
     };
 }

@@ -301,7 +301,7 @@ fn seeds(me: Party, parties: usize) -> Seeds {
         (seed[0], seed[1]) = (me.min(other) as u8, me.max(other) as u8);
         seed
     };
-    Seeds { own: [me as u8 + 100; 32], pair: (0..parties).map(pair).collect() }
+    Seeds { session: [9; 32], own: [me as u8 + 100; 32], pair: (0..parties).map(pair).collect() }
 }
 
 fn first_difference(found: &Outputs, due: &Outputs) -> String {

@@ -30,7 +30,7 @@ pub fn estimate(
     entry: &str,
     decisions: Vec<bool>,
 ) -> Result<Account> {
-    let seeds = Seeds { own: [0; 32], pair: vec![[0; 32]; setup.parties] };
+    let seeds = Seeds { session: [0; 32], own: [0; 32], pair: vec![[0; 32]; setup.parties] };
     let scheme = protocol.build(setup, 0, &seeds)?;
     let ledger = Rc::new(Ledger::new(scheme, setup.parties));
     let executor = Executor::new(Box::new(Silent { parties: setup.parties }));

@@ -37,7 +37,7 @@ fn assemble(text: &str, input_len: u64, output_len: u64) -> Program {
 /// One party of `plain` with its input.
 fn plain(program: &Rc<Program>, input: &[i128]) -> Result<Machine, mpc_runtime::Error> {
     let end = local::network(1, 1).pop().expect("one party");
-    let seeds = Seeds { own: [1; 32], pair: vec![[0; 32]] };
+    let seeds = Seeds { session: [0; 32], own: [1; 32], pair: vec![[0; 32]] };
     let protocol = registry::find("plain")?.build(&setup(), 0, &seeds)?;
     let binding =
         Binding { roles: vec![0], inputs: vec![Some(input.to_vec())], ..Default::default() };
@@ -110,7 +110,7 @@ fn flushes(n: u32) -> u64 {
     );
     let party = |end: local::Local| {
         let me = mpc_runtime::Transport::me(&end);
-        let seeds = Seeds { own: [me as u8; 32], pair: vec![[9; 32]; 3] };
+        let seeds = Seeds { session: [0; 32], own: [me as u8; 32], pair: vec![[9; 32]; 3] };
         let setup = Setup { parties: 3, ..setup() };
         let protocol = registry::find("rep3-ring")?.build(&setup, me, &seeds)?;
         let inputs = vec![(me == 0).then(|| vec![1])];

@@ -73,7 +73,7 @@ impl Buffer {
     /// At least so many words, all 0.
     pub fn zeroed(words: usize) -> Buffer {
         let lines = class(words.div_ceil(8));
-        LIVE_BYTES.set(LIVE_BYTES.get() + lines * LINE_BYTES);
+        LIVE_BYTES.set(LIVE_BYTES.get().wrapping_add(lines * LINE_BYTES));
         let spare =
             if lines < LEAST { None } else { SPARE.with_borrow_mut(|spare| spare.take(lines)) };
         Buffer(spare.unwrap_or_else(|| vec![Line::default(); lines]))
@@ -93,8 +93,9 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let lines = self.0.len();
-        // The counter and the spare buffers are gone if the thread is ending.
-        _ = LIVE_BYTES.try_with(|live| live.set(live.get() - lines * LINE_BYTES));
+        // The counter and the spare buffers are gone if the thread is ending. A buffer may end on another
+        // thread than it began on; then the counts of both are right in sum only.
+        _ = LIVE_BYTES.try_with(|live| live.set(live.get().wrapping_sub(lines * LINE_BYTES)));
         if (LEAST..=SPARE_BYTES / LINE_BYTES).contains(&lines) {
             let mut buffer = std::mem::take(&mut self.0);
             buffer.fill(Line::default());

@@ -59,6 +59,14 @@ impl Step {
         self.fork_in(Phase::Preprocessing)
     }
 
+    /// This step, if it belongs to the preprocessing phase, otherwise a part of it that does.
+    pub fn ahead(&self) -> Ahead<'_> {
+        match self.phase {
+            Phase::Preprocessing => Ahead::Itself(self),
+            Phase::Online => Ahead::Part(self.preprocessing()),
+        }
+    }
+
     fn fork_in(&self, phase: Phase) -> Step {
         let fork = self.forks.get() + 1;
         self.forks.set(fork);
@@ -139,6 +147,25 @@ impl OpId {
         out[8..16].copy_from_slice(&self.path.to_le_bytes());
         out[16..].copy_from_slice(&self.op.to_le_bytes());
         out
+    }
+}
+
+/// A step of the preprocessing phase; see [`Step::ahead`].
+pub enum Ahead<'a> {
+    /// The step that it was asked of.
+    Itself(&'a Step),
+    /// A part of it.
+    Part(Step),
+}
+
+impl std::ops::Deref for Ahead<'_> {
+    type Target = Step;
+
+    fn deref(&self) -> &Step {
+        match self {
+            Ahead::Itself(step) => step,
+            Ahead::Part(step) => step,
+        }
     }
 }
 

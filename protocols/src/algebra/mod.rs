@@ -6,5 +6,6 @@ pub mod field;
 pub mod gf256;
 pub mod matrix;
 pub(crate) mod narrow;
+pub(crate) mod number;
 pub mod ring;
 pub mod simd;

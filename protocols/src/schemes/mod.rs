@@ -1,8 +1,10 @@
 //! The protocols, one file each.
 
+mod additive;
 pub mod atlas;
 pub mod blank;
 pub mod ccd;
+mod gmw;
 pub mod over_binary;
 pub(crate) mod over_field;
 pub mod plain;
@@ -10,4 +12,7 @@ mod rep3;
 pub mod rep3_bin;
 pub mod rep3_field;
 pub mod rep3_ring;
+pub mod semi;
+pub mod semi2k;
+pub mod semi_bin;
 pub mod shamir;

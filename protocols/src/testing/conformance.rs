@@ -444,6 +444,9 @@ mod tests {
     conformance!(bare, crate::testing::bare, 3, Effort::All);
     conformance!(blank, crate::schemes::blank, 1, Effort::All);
     conformance!(circuits, crate::schemes::over_binary::one_party, 1, Effort::All);
+    conformance!(semi_bin_of_three, crate::schemes::semi_bin, 3, Effort::of("semi-bin"));
+    conformance!(semi_of_three, crate::schemes::semi, 3, Effort::of("semi"));
+    conformance!(semi2k_of_three, crate::schemes::semi2k, 3, Effort::of("semi2k"));
     conformance!(shamir_of_four, crate::schemes::shamir, 4, Effort::All);
     conformance!(shamir_of_five, crate::schemes::shamir, 5, Effort::All);
     conformance!(shamir_of_eight, crate::schemes::shamir, 8, Effort::All);

@@ -54,8 +54,8 @@ pub fn seeds(seed: u64, me: Party, n: usize) -> Seeds {
         }
         *hasher.finalize().as_bytes()
     };
-    let own = derive(me, me);
-    Seeds { own, pair: (0..n).map(|peer| derive(me.min(peer), me.max(peer))).collect() }
+    let (session, own) = (derive(n, n), derive(me, me));
+    Seeds { session, own, pair: (0..n).map(|peer| derive(me.min(peer), me.max(peer))).collect() }
 }
 
 impl Session {

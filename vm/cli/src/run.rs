@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
     let values = inputs::read(&program, &choice.input, |role| roles[role] == me)?;
 
     // what the protocol says of itself does not depend on seeds, so it can be agreed on first
-    let none = Seeds { own: [0; 32], pair: vec![[0; 32]; parties] };
+    let none = Seeds { session: [0; 32], own: [0; 32], pair: vec![[0; 32]; parties] };
     let domain = protocol.build(&setup, me, &none)?.domain().to_string();
     let listener = if arguments.child { Some(inherited_listener()?) } else { None };
     let (mut options, warning) = session.options(me, listener)?;
@@ -70,6 +70,7 @@ pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
     let setup_time = started.elapsed();
 
     let seeds = Seeds {
+        session: connected.session_id,
         own: *connected.seeds[me],
         pair: connected.seeds.iter().map(|seed| **seed).collect(),
     };

@@ -65,7 +65,7 @@ fn seeds(me: usize) -> Seeds {
         seed[..8].copy_from_slice(&SEED.to_le_bytes());
         seed
     };
-    Seeds { own: [me as u8 + 100; 32], pair: (0..3).map(pair).collect() }
+    Seeds { session: [0; 32], own: [me as u8 + 100; 32], pair: (0..3).map(pair).collect() }
 }
 
 /// Numbers that look random.

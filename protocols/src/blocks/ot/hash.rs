@@ -1,0 +1,122 @@
+//! Blocks of 128 bits, AES-128 on many of them, and the hash that breaks correlations.
+//!
+//! `H(x, i) = π(π(x) ⊕ i) ⊕ π(x)` is tweakable circular correlation robust if π is an ideal cipher
+//! (TMMO of Guo, Katz, Wang, Yu 2019, eprint 2019/074, Section 7.4). Its loss grows with the calls
+//! under one key, so every call of an extension has a key of its own, from a stream that nobody else
+//! reads; the tweak is the number of the transfer within the call.
+
+use aes::Aes128Enc;
+use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
+use mpc_runtime::Stream;
+use zeroize::Zeroize;
+
+/// 128 bits, bit `i` of them the bit `i` of the number.
+pub type Block = u128;
+
+/// Blocks that are hashed together.
+const BATCH: usize = 64;
+
+/// AES-128 under one key.
+pub(crate) struct Cipher(Aes128Enc);
+
+impl Cipher {
+    pub(crate) fn new(mut key: Block) -> Cipher {
+        let cipher = Cipher(Aes128Enc::new(&key.to_le_bytes().into()));
+        key.zeroize();
+        cipher
+    }
+
+    pub(crate) fn encrypt(&self, blocks: &mut [Block]) {
+        let bytes: &mut [[u8; 16]] = bytemuck::cast_slice_mut(blocks);
+        self.0.encrypt_blocks(Array::cast_slice_from_core_mut(bytes));
+    }
+
+    /// `π(x) ⊕ x`.
+    pub(crate) fn one_way(&self, blocks: &[Block]) -> Vec<Block> {
+        let mut out = blocks.to_vec();
+        self.encrypt(&mut out);
+        out.iter_mut().zip(blocks).for_each(|(o, b)| *o ^= b);
+        out
+    }
+}
+
+/// What is particular to one call of an extension: where it reads the streams of all leaves, and the
+/// key of its hash. Both ends of a pair know it.
+pub(crate) struct Name {
+    /// Position in the streams. It is uniform among 2^128, so that calls that read 2^40 blocks in 2^32
+    /// parts meet with a probability below 2^-55.
+    pub(crate) position: Block,
+    hash: Hash,
+}
+
+impl Name {
+    /// From a stream that belongs to the call.
+    pub(crate) fn new(stream: &Stream) -> Name {
+        let words = stream.words(4);
+        let block = |i: usize| Block::from(words[i]) | Block::from(words[i + 1]) << 64;
+        Name { position: block(0), hash: Hash(Cipher::new(block(2))) }
+    }
+
+    pub(crate) fn into_hash(self) -> Hash {
+        self.hash
+    }
+}
+
+/// The hash of one call.
+pub struct Hash(Cipher);
+
+impl Hash {
+    /// `out[i] = H(x[i] ⊕ offset, first + i)`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn blocks(&self, x: &[Block], offset: Block, first: Block, out: &mut [Block]) {
+        assert_eq!(x.len(), out.len(), "as many blocks as hashes");
+        let mut once = [0; BATCH];
+        let mut tweak = first;
+        for (x, out) in x.chunks(BATCH).zip(out.chunks_mut(BATCH)) {
+            let once = &mut once[..x.len()];
+            once.iter_mut().zip(x).for_each(|(o, x)| *o = x ^ offset);
+            self.0.encrypt(once);
+            for (out, once) in out.iter_mut().zip(once.iter()) {
+                *out = once ^ tweak;
+                tweak += 1;
+            }
+            self.0.encrypt(out);
+            out.iter_mut().zip(once.iter()).for_each(|(o, once)| *o ^= once);
+        }
+        once.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_the_formula() {
+        let hash = Hash(Cipher::new(0x0f0e_0d0c_0b0a_0908_0706_0504_0302_0100));
+        let one = |x: Block| {
+            let mut x = [x];
+            hash.0.encrypt(&mut x);
+            x[0]
+        };
+        // AES-128 of FIPS 197, Appendix C.1.
+        let plain = u128::from_le_bytes([
+            0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd,
+            0xee, 0xff,
+        ]);
+        let secret = u128::from_le_bytes([
+            0x69, 0xc4, 0xe0, 0xd8, 0x6a, 0x7b, 0x04, 0x30, 0xd8, 0xcd, 0xb7, 0x80, 0x70, 0xb4,
+            0xc5, 0x5a,
+        ]);
+        assert_eq!(one(plain), secret);
+        let x: Vec<Block> = (0..200_u128).map(|i| i * i * 0x1234_5678_9abc_def1).collect();
+        let mut out = vec![0; x.len()];
+        hash.blocks(&x, 77, 1000, &mut out);
+        for (i, (&x, &out)) in x.iter().zip(&out).enumerate() {
+            let inner = one(x ^ 77);
+            assert_eq!(out, one(inner ^ (1000 + i as u128)) ^ inner);
+        }
+    }
+}

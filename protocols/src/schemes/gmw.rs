@@ -1,0 +1,324 @@
+//! Additive sharing of bits among any number of parties, with triples from oblivious transfer: what is
+//! common to the protocols that compute on such bits.
+//!
+//! Sharing:  b = ⊕ b_i; party i holds b_i, packed 64 to a word.
+//! Products: Beaver's: with `d = x ⊕ a` and `e = y ⊕ b` opened, `x∧y = c ⊕ d∧b ⊕ e∧a ⊕ d∧e`.
+//! Triples:  `a_i∧b_j` of two parties from a transfer with choice a_i of a message that differs by b_j. Between
+//!           two parties all of it is random: the choices are those of the extension, and b is the difference of
+//!           the two messages (Asharov, Lindell, Schneider, Zohner 2013, Section 5.1), so that
+//!           nothing but the correction of the extension is sent. More parties need one bit for each peer.
+//! Cost:     a triple of two parties: `128/k - 1` bits sent by each, one round; of more parties:
+//!           `128/k + 1` bits for each peer, two rounds. k is 8, or 4 for short vectors: then the time
+//!           counts more. A conjunction opens 2 bits besides.
+
+use std::rc::Rc;
+
+use mpc_runtime::{Depth, Key, Label, Op, Party, Result, Step};
+
+use crate::algebra::bits::{Wire, stride};
+use crate::blocks::ot::{Bases, Call, Choices, Form, Many, Ot, Received, Transfers};
+use crate::cost::{Call as Charged, Cost, Verb};
+use crate::protocol::Seeds;
+use crate::value::{ClearBits, Plane, Shares, Unit};
+
+const TRIPLE: Label = Label("gmw.triple");
+const AND: Label = Label("gmw.and");
+const OPEN: Label = Label("gmw.open");
+
+/// Trees of transfers for short vectors, and for long ones.
+pub(crate) const SHORT: Form = Form::semi_honest(4);
+const LONG: Form = Form::semi_honest(8);
+
+/// Conjunctions from which on bytes count more than time.
+const LONG_FROM: usize = 256;
+
+/// Purposes of streams within one verb; those of inputs are the numbers of owners.
+mod purpose {
+    pub(super) const A: u16 = 0;
+    pub(super) const B: u16 = 1;
+    pub(super) const RANDOM: u16 = 2;
+}
+
+/// One party: its keys and its transfers.
+pub(crate) struct Gmw {
+    me: Party,
+    n: usize,
+    own: Key,
+    pair: Vec<Key>,
+    short: Rc<Ot>,
+    long: Ot,
+}
+
+/// Random bits with their products.
+struct Triples {
+    a: Plane,
+    b: Plane,
+    c: Plane,
+    depth: Depth,
+}
+
+fn plane(len: usize, fill: impl FnOnce(&mut [u64])) -> Plane {
+    Plane::build(Unit::Bit, len, fill)
+}
+
+/// `out ^= x`.
+fn add(out: &mut [u64], x: &[u64]) {
+    out.iter_mut().zip(x).for_each(|(o, x)| *o ^= x);
+}
+
+/// `out ^= x & y`.
+fn add_product(out: &mut [u64], x: &[u64], y: &[u64]) {
+    out.iter_mut().zip(x.iter().zip(y)).for_each(|(o, (x, y))| *o ^= x & y);
+}
+
+fn vector(len: usize, depth: Depth, fill: impl FnOnce(&mut [u64])) -> Shares {
+    Shares::new(vec![plane(len, fill)], depth)
+}
+
+/// The words of known bits.
+fn packed(known: &[bool]) -> impl Iterator<Item = u64> + '_ {
+    known.chunks(64).map(|bits| bits.iter().rev().fold(0, |word, &bit| word << 1 | u64::from(bit)))
+}
+
+impl Gmw {
+    /// Short vectors use `short`, which is of the form [`SHORT`].
+    pub(crate) fn new(n: usize, me: Party, seeds: &Seeds, short: Rc<Ot>) -> Gmw {
+        let pair = seeds.pair.iter().map(|seed| Key::new(seed, "gmw")).collect();
+        let long = Ot::new(seeds, me, LONG);
+        Gmw { me, n, own: Key::new(&seeds.own, "gmw"), pair, short, long }
+    }
+
+    /// Grows the transfers that belong to it alone.
+    pub(crate) async fn grow(&self, op: &Op<'_>, bases: &Bases) -> Result<()> {
+        self.long.grow(op, bases).await
+    }
+
+    /// What [`Gmw::grow`] costs.
+    pub(crate) fn growing(parties: usize) -> Cost {
+        Ot::growing(LONG, parties)
+    }
+
+    fn peers(&self) -> impl Iterator<Item = Party> + use<> {
+        let me = self.me;
+        (0..self.n).filter(move |&peer| peer != me)
+    }
+
+    fn form(len: usize) -> Form {
+        if len < LONG_FROM { SHORT } else { LONG }
+    }
+
+    /// Transfers that a triple takes of each pair of parties, either way.
+    fn transfers(&self, len: usize) -> Many {
+        if self.n == 2 { Many::random(len) } else { Many::chosen(len) }
+    }
+
+    async fn triples(&self, step: &Step, len: usize) -> Result<Triples> {
+        let op = step.op(Depth::ZERO);
+        let ot = if len < LONG_FROM { &*self.short } else { &self.long };
+        if self.n == 2 {
+            return self.random_triples(&op, ot, len).await;
+        }
+        let draw = |purpose| plane(len, |out| op.stream(&self.own, purpose).fill(0, out));
+        self.chosen_triples(&op, ot, draw(purpose::A), draw(purpose::B)).await
+    }
+
+    /// Between two parties, a and b as they come.
+    async fn random_triples(&self, op: &Op<'_>, ot: &Ot, len: usize) -> Result<Triples> {
+        let peer = 1 - self.me;
+        let many = self.transfers(len);
+        let call = Call { send: many, receive: many, choices: Choices::Random };
+        let received = |_, Received { transfers, choices }: Received| (transfers.bits(0), choices);
+        let sent = |_, sent: Transfers| (sent.bits(0), sent.bits(ot.delta(peer)));
+        let mut with = ot.extend_with(op, |_| call, received, sent).await?;
+        let ((mine, choices), (zero, one)) = with.swap_remove(peer).expect("there is a peer");
+        let a = plane(len, |out| out.copy_from_slice(&choices));
+        let b = plane(len, |out| {
+            add(out, &zero);
+            add(out, &one);
+        });
+        let c = plane(len, |out| {
+            add(out, &mine);
+            add(out, &zero);
+            add_product(out, a.words(), b.words());
+        });
+        Ok(Triples { a, b, c, depth: op.depth() })
+    }
+
+    /// Among more than two, a and b the same with each peer.
+    async fn chosen_triples(&self, op: &Op<'_>, ot: &Ot, a: Plane, b: Plane) -> Result<Triples> {
+        let len = a.len();
+        let many = self.transfers(len);
+        let call = Call { send: many, receive: many, choices: Choices::Given(a.words()) };
+        let received = |_, received: Received| received.transfers.bits(0);
+        let sent = |peer, sent: Transfers| {
+            let zero = sent.bits(0);
+            let mut difference = sent.bits(ot.delta(peer));
+            add(&mut difference, &zero);
+            add(&mut difference, b.words());
+            (zero, difference)
+        };
+        let with = ot.extend_with(op, |_| call, received, sent).await?;
+        let wire = Wire { rows: 1, bits: len };
+        let mut c = plane(len, |out| add_product(out, a.words(), b.words()));
+        for peer in self.peers() {
+            let (mine, (zero, difference)) = with[peer].as_ref().expect("a peer");
+            op.send(peer, TRIPLE, &wire.pack(difference))?;
+            c.change(|out| {
+                add(out, mine);
+                add(out, zero);
+            });
+        }
+        for peer in self.peers() {
+            let payload = op.recv(peer, TRIPLE, wire.bytes()).await?;
+            let difference = Plane::from_payload(Unit::Bit, len, payload);
+            c.change(|out| add_product(out, difference.words(), a.words()));
+        }
+        Ok(Triples { a, b, c, depth: op.round() })
+    }
+
+    /// `x ∧ y`, by a triple made ahead.
+    pub(crate) async fn and(&self, step: &Step, x: &Shares, y: &Shares) -> Result<Shares> {
+        let len = x.len();
+        if len == 0 {
+            return Ok(x.clone());
+        }
+        let Triples { a, b, c, depth } = self.triples(&step.ahead(), len).await?;
+        let op = step.op(x.depth.max(y.depth).max(depth));
+        let wire = Wire { rows: 2, bits: len };
+        let words = stride(len);
+        let mut hidden = vec![0; 2 * words];
+        let (d, e) = hidden.split_at_mut(words);
+        for (out, operand, mask) in [(d, x, &a), (e, y, &b)] {
+            out.copy_from_slice(operand.plane(0).words());
+            add(out, mask.words());
+        }
+        let payload = wire.pack(&hidden).into_owned();
+        self.peers().try_for_each(|peer| op.send(peer, AND, &payload))?;
+        let mut theirs = vec![0; 2 * words];
+        for peer in self.peers() {
+            theirs.fill(0);
+            wire.unpack(&op.recv(peer, AND, wire.bytes()).await?, &mut theirs);
+            add(&mut hidden, &theirs);
+        }
+        let (d, e) = hidden.split_at(words);
+        Ok(vector(len, op.round(), |out| {
+            add(out, c.words());
+            add_product(out, d, b.words());
+            add_product(out, e, a.words());
+            if self.me == 0 {
+                add_product(out, d, e);
+            }
+        }))
+    }
+
+    /// A public vector: party 0 holds it.
+    pub(crate) fn public(&self, x: &ClearBits) -> Shares {
+        let known = x.values().expect("public bits are known to all");
+        vector(x.len(), x.depth, |out| {
+            if self.me == 0 {
+                out.iter_mut().zip(packed(known)).for_each(|(o, word)| *o = word);
+            }
+        })
+    }
+
+    pub(crate) fn xor(&self, a: &Shares, b: &Shares) -> Shares {
+        vector(a.len(), a.depth.max(b.depth), |out| {
+            add(out, a.plane(0).words());
+            add(out, b.plane(0).words());
+        })
+    }
+
+    pub(crate) fn xor_clear(&self, a: &Shares, c: &ClearBits) -> Shares {
+        self.xor(a, &self.public(&c.broadcast(a.len())))
+    }
+
+    pub(crate) fn and_clear(&self, a: &Shares, c: &ClearBits) -> Shares {
+        let c = c.broadcast(a.len());
+        let known = c.values().expect("clear operands are known to all");
+        vector(a.len(), a.depth.max(c.depth), |out| {
+            let words = a.plane(0).words().iter().zip(packed(known));
+            out.iter_mut().zip(words).for_each(|(o, (a, c))| *o = a & c);
+        })
+    }
+
+    /// What `owner` has in `x`: all shares but its own are from keys that it has in common with their
+    /// holders. Nothing is sent.
+    pub(crate) fn share(&self, step: &Step, owner: Party, x: &ClearBits) -> Shares {
+        let op = step.op(x.depth);
+        let mask = |peer: Party, out: &mut [u64]| {
+            op.stream(&self.pair[peer], owner as u16).fill(0, out);
+        };
+        vector(x.len(), x.depth, |out| {
+            if owner != self.me {
+                return mask(owner, out);
+            }
+            let known = x.values().expect("the owner has its values");
+            out.iter_mut().zip(packed(known)).for_each(|(o, word)| *o = word);
+            let mut masks = zeroize::Zeroizing::new(vec![0; out.len()]);
+            for peer in self.peers() {
+                mask(peer, &mut masks);
+                add(out, &masks);
+            }
+        })
+    }
+
+    /// Uniform bits that nobody knows: everybody draws its share.
+    pub(crate) fn random(&self, step: &Step, len: usize) -> Shares {
+        let op = step.op(Depth::ZERO);
+        vector(len, op.depth(), |out| op.stream(&self.own, purpose::RANDOM).fill(0, out))
+    }
+
+    pub(crate) async fn open(
+        &self,
+        step: &Step,
+        a: &Shares,
+        to: Option<Party>,
+    ) -> Result<ClearBits> {
+        let (op, len) = (step.op(a.depth), a.len());
+        let wire = Wire { rows: 1, bits: len };
+        let payload = wire.pack(a.plane(0).words());
+        for peer in self.peers().filter(|&peer| to.is_none_or(|to| to == peer)) {
+            op.send(peer, OPEN, &payload)?;
+        }
+        if to.is_some_and(|to| to != self.me) {
+            return Ok(ClearBits::absent(len, op.round()));
+        }
+        let mut sum = a.plane(0).words().to_vec();
+        for peer in self.peers() {
+            let theirs = op.recv(peer, OPEN, wire.bytes()).await?;
+            add(&mut sum, Plane::from_payload(Unit::Bit, len, theirs).words());
+        }
+        let bits: Vec<bool> = (0..len).map(|i| sum[i / 64] >> (i % 64) & 1 == 1).collect();
+        Ok(ClearBits::new(bits, op.round()))
+    }
+
+    /// What the verbs on bits cost; `None` for others.
+    pub(crate) fn cost(&self, call: &Charged) -> Option<Cost> {
+        let (n, len) = (self.n, call.len);
+        let peers = n - 1;
+        let each = |bytes: usize| Cost::each(n, 1, peers as u64, peers * bytes);
+        let bytes = len.div_ceil(8);
+        Some(match call.verb {
+            Verb::Xor | Verb::LinearBits | Verb::ShareBits { .. } | Verb::RandomBits => {
+                Cost::local(n)
+            }
+            Verb::And if len == 0 => Cost::local(n),
+            Verb::And => {
+                let mut triples = Ot::cost(Gmw::form(len), n, |_, _| self.transfers(len));
+                if n > 2 {
+                    triples = triples.then(&each(bytes));
+                }
+                triples.ahead().beside(&each(Wire { rows: 2, bits: len }.bytes()))
+            }
+            Verb::OpenBits { to } => opening(n, to, bytes),
+            _ => return None,
+        })
+    }
+}
+
+/// One round in which all send `bytes` to `to`, or to all.
+pub(crate) fn opening(n: usize, to: Option<Party>, bytes: usize) -> Cost {
+    let Some(to) = to else { return Cost::each(n, 1, n as u64 - 1, (n - 1) * bytes) };
+    let senders = (0..n).filter(|&party| party != to);
+    senders.fold(Cost::local(n), |cost, party| cost.beside(&Cost::by(party, n, 1, bytes)))
+}
