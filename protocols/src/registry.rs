@@ -40,6 +40,7 @@ macro_rules! for_each_protocol {
             rep3_bin,
             shamir,
             semi_bin,
+            yao,
         }
     };
 }

@@ -9,3 +9,4 @@ pub mod rep3_bin;
 pub mod rep3_ring;
 pub mod semi_bin;
 pub mod shamir;
+pub mod yao;

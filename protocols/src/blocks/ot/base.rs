@@ -136,7 +136,8 @@ impl Chooser<'_> {
         let mut message = vec![];
         for i in 0..BASES {
             let bit = self.bit(i);
-            let other = RistrettoPoint::from_uniform_bytes(&self.scalars.bytes(BASES + i)).compress();
+            let other =
+                RistrettoPoint::from_uniform_bytes(&self.scalars.bytes(BASES + i)).compress();
             let mine = RistrettoPoint::mul_base(&self.scalars.scalar(i));
             let mine = (mine - self.bound.point(i, bit, &other)).compress();
             let chosen = Choice::from(bit);

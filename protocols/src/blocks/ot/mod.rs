@@ -147,7 +147,8 @@ impl Ot {
     /// Of party `me`.
     pub fn new(seeds: &Seeds, me: Party, form: Form) -> Ot {
         let shape = form.shape();
-        let context = |sender: Party| format!("ot from {sender}, k = {}, {}", form.k, form.security);
+        let context =
+            |sender: Party| format!("ot from {sender}, k = {}, {}", form.k, form.security);
         let names = |(peer, seed)| {
             let key = |sender| Key::new(seed, &context(sender));
             (peer != me).then(|| [key(me), key(peer)])

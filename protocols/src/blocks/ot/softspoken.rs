@@ -88,7 +88,11 @@ impl Shape {
             return [(0, 0); 2];
         }
         let correction = self.wire(many).bytes();
-        if self.checked { [(correction + ANSWER_BYTES, 2), (16, 1)] } else { [(correction, 1), (0, 0)] }
+        if self.checked {
+            [(correction + ANSWER_BYTES, 2), (16, 1)]
+        } else {
+            [(correction, 1), (0, 0)]
+        }
     }
 }
 
@@ -456,11 +460,7 @@ impl Sender {
             wrong | (row ^ word(1 + j) ^ word(0) & mask)
         });
         let what = Misbehaviour::Inconsistent { label: CORRECT.0 };
-        if good.ct_eq(&0).into() {
-            Ok(())
-        } else {
-            Err(Error::Cheating { party: self.peer, what })
-        }
+        if good.ct_eq(&0).into() { Ok(()) } else { Err(Error::Cheating { party: self.peer, what }) }
     }
 
     /// The results.

@@ -74,11 +74,7 @@ fn extended(
     (views, applied.into_inner())
 }
 
-fn at_one(
-    transport: Box<dyn Transport>,
-    form: Form,
-    many: [Many; 2],
-) -> mpc_runtime::Result<View> {
+fn at_one(transport: Box<dyn Transport>, form: Form, many: [Many; 2]) -> mpc_runtime::Result<View> {
     let (me, peer) = (transport.me(), 1 - transport.me());
     let seeds = seeds(seed(), me, 2);
     let (bases, ot) = (Bases::new(&seeds, me, form.odd), Ot::new(&seeds, me, form));
@@ -242,8 +238,7 @@ fn choices_that_differ_from_tree_to_tree_are_noticed() {
     // A bit of the correction of one tree is flipped: the choice of one transfer differs there.
     let flip = |name: &str| *MUTATORS.iter().find(|m| m.name == name).expect("it is in the table");
     for name in ["flip the first bit", "flip a bit in the middle", "add one"] {
-        let plan =
-            Plan { label: Label("ot.extend.correct"), occurrence: 0, mutator: flip(name) };
+        let plan = Plan { label: Label("ot.extend.correct"), occurrence: 0, mutator: flip(name) };
         let many = [Many::chosen(500), Many::chosen(500)];
         let (views, applied) = extended(Form::malicious(2), many, Some((0, plan)));
         assert!(applied);
