@@ -350,6 +350,9 @@ impl OverBinary {
             Verb::Trunc { shift } => self.rounded(p, step, &x, bits, shift).await?,
             Verb::Eqz => self.zero(p, step, &x, bits).await?,
             Verb::Lt => self.less(p, step, &x, &x, bits).await?,
+            Verb::Shuffle { width } => {
+                self.by_network(p, step, &x, len / width.max(1), width, bits).await?
+            }
             Verb::Eq => self.equal(p, step, &x, &x, bits).await?,
             _ => return Ok(None),
         };
@@ -543,6 +546,24 @@ impl OverBinary {
     }
 }
 
+impl OverBinary {
+    /// Rows of numbers in an order of the dealers, by networks.
+    async fn by_network(
+        &self,
+        p: &dyn Protocol,
+        step: &Step,
+        a: &Shares,
+        rows: usize,
+        width: usize,
+        bits: u32,
+    ) -> Result<Shares> {
+        let x = self.rows(a, bits);
+        let k = x.width();
+        let shuffled = shuffle::bits(p, step, &x.to_elements(), rows, width * k).await?;
+        Ok(self.numbers(&Wires::from_elements(&shuffled, k)))
+    }
+}
+
 /// The element of an operand that belongs to sum `i`, product `j`.
 type Index = Box<dyn Fn(usize, usize) -> usize>;
 
@@ -616,7 +637,8 @@ impl Protocol for OverBinary {
             Verb::Shuffle { width } => {
                 let bits = self.width(call.bits);
                 let verb = Verb::Shuffle { width: width * bits };
-                self.scheme.cost(&Call { verb, len: call.len * bits, bits: 1, whole: 0 })
+                let own = self.scheme.cost(&Call { verb, len: call.len * bits, bits: 1, whole: 0 });
+                own.or_else(|| self.circuit_cost(call))
             }
             Verb::Places { .. } => self.scheme.cost(call),
             _ => self.circuit_cost(call),
@@ -858,11 +880,10 @@ impl Protocol for OverBinary {
         Box::pin(async move {
             let x = self.rows(a, bits);
             let (by_number, k) = (x.to_elements(), x.width());
-            let shuffled = match self.scheme.shuffle(step, &by_number, rows, width * k) {
-                Some(shuffled) => shuffled.await?,
-                None => shuffle::bits(self, step, &by_number, rows, width * k).await?,
-            };
-            Ok(self.numbers(&Wires::from_elements(&shuffled, k)))
+            match self.scheme.shuffle(step, &by_number, rows, width * k) {
+                Some(shuffled) => Ok(self.numbers(&Wires::from_elements(&shuffled.await?, k))),
+                None => self.by_network(self, step, a, rows, width, bits).await,
+            }
         })
     }
 

@@ -409,3 +409,77 @@ impl BinaryScheme for Yao {
         Box::pin(self.random(step, n))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::conformance::seed;
+    use crate::testing::session::Session;
+    use crate::{Comparison, Truncation};
+
+    fn setup() -> Setup {
+        Setup {
+            parties: PARTIES,
+            ring_bits: 64,
+            field_bits: 64,
+            stat_sec: 40,
+            truncation: Truncation::Exact,
+            comparison: Comparison::default(),
+            threads: 1,
+        }
+    }
+
+    /// A garbled gate gives the label of the product, whatever the lowest bits of the labels are.
+    #[test]
+    fn a_gate_is_a_product_of_bits() {
+        let session = Session { build, setup: setup(), seed: seed() };
+        let outcomes = session.run(1, |_, p, step| {
+            Box::pin(async move {
+                const N: usize = 3 * CHUNK + 5;
+                let at = |by: usize| (0..N).map(|i| i / by % 2 == 1).collect::<Vec<_>>();
+                let of = |owner, bits: Vec<bool>| match step.me() == owner {
+                    true => ClearBits::new(bits, Depth::ZERO),
+                    false => ClearBits::absent(N, Depth::ZERO),
+                };
+                let x = p.share_bits(&step, GARBLER, &of(GARBLER, at(1))).await?;
+                let y = p.share_bits(&step, EVALUATOR, &of(EVALUATOR, at(2))).await?;
+                let z = p.and(&step, &x, &y).await?;
+                let zz = p.and(&step, &z, &x).await?;
+                let mut opened = vec![];
+                for to in [None, Some(GARBLER), Some(EVALUATOR)] {
+                    opened.push(p.open_bits(&step, &zz, to).await?.values().map(<[bool]>::to_vec));
+                }
+                let due: Vec<bool> = (0..N).map(|i| i % 4 == 3).collect();
+                Ok((opened, due))
+            })
+        });
+        for (me, outcome) in outcomes.iter().enumerate() {
+            let (opened, due) = &outcome.results[0];
+            for (to, opened) in [None, Some(GARBLER), Some(EVALUATOR)].into_iter().zip(opened) {
+                let learns = to.is_none_or(|to| to == me);
+                assert_eq!(opened.as_ref(), learns.then_some(due), "party {me}, opened to {to:?}");
+            }
+        }
+    }
+
+    /// The garbler hears of the evaluator only what inputs and openings tell it.
+    #[test]
+    fn tables_go_one_way() {
+        let session = Session { build, setup: setup(), seed: seed() };
+        let outcomes = session.run(1, |_, p, step| {
+            Box::pin(async move {
+                let x = p.random_bits(&step, 1000).await?;
+                let mut y = x.clone();
+                for _ in 0..20 {
+                    y = p.and(&step, &x, &y).await?;
+                }
+                Ok(y.depth)
+            })
+        });
+        let tables = outcomes[0].stats.by_label[TABLES.0];
+        assert_eq!((tables.messages, tables.bytes), (20, 20 * (28 + 32 * 1000)));
+        assert!(!outcomes[1].stats.by_label.contains_key(TABLES.0));
+        // One after the other, and yet no round more.
+        assert_eq!(outcomes[0].results[0].online, 1);
+    }
+}
