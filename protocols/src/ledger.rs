@@ -93,6 +93,8 @@ impl Ledger {
         assert_eq!(sent.len(), self.parties, "a cost names every party");
         let op = step.op(depth);
         (0..rounds).for_each(|_| _ = op.round());
+        // What is sent without a round of its own is one deeper than what it was computed from.
+        let reached = if rounds == 0 { op.depth().next(step.phase()) } else { op.depth() };
         let mut account = self.account.borrow_mut();
         for (party, &sent) in sent.iter().enumerate() {
             if sent.messages == 0 {
@@ -102,9 +104,9 @@ impl Ledger {
             *total = *total + sent;
             let at_place = account.by_place.entry(step.place()).or_default();
             *at_place = *at_place + sent;
-            account.rounds = account.rounds.max(op.depth());
+            account.rounds = account.rounds.max(reached);
             if step.phase() == Phase::Preprocessing {
-                account.preprocessing_rounds = account.preprocessing_rounds.max(op.depth().total);
+                account.preprocessing_rounds = account.preprocessing_rounds.max(reached.total);
             }
         }
         op.depth()

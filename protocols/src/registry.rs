@@ -46,6 +46,7 @@ macro_rules! for_each_protocol {
             semi,
             semi2k,
             semi_bin,
+            yao,
         }
     };
 }

@@ -186,6 +186,33 @@ fn a_silent_party_is_named_after_the_deadline() {
     assert!(matches!(errors[0], Some(Error::Timeout { party: 1, .. })), "{:?}", errors[0]);
 }
 
+/// A party that only sends holds little, however long the other takes before it reads.
+#[test]
+fn who_sends_more_than_is_taken_waits() {
+    const FRAME: usize = 4 << 20;
+    const FRAMES: u64 = 40;
+    with_parties(options(2, Network::LAN), |c| {
+        let mut net = c.transport;
+        if net.me() == 0 {
+            for step in 0..FRAMES {
+                send(&mut net, 1, step, &vec![step as u8; FRAME]);
+                net.flush().unwrap();
+                assert!(net.queued(1) <= (64 << 20) + 2 * FRAME, "{} bytes wait", net.queued(1));
+            }
+        } else {
+            thread::sleep(Duration::from_millis(300));
+            let mut frames = vec![];
+            while frames.len() < FRAMES as usize {
+                net.receive(&mut frames, true, &[0]).unwrap();
+            }
+            for (step, frame) in frames.iter().enumerate() {
+                assert_eq!(frame.payload[..], vec![step as u8; FRAME]);
+            }
+        }
+        net.close().unwrap();
+    });
+}
+
 #[test]
 fn a_shaped_network_delays_and_limits() {
     let network: Network = "40ms,80Mbit".parse().unwrap();

@@ -16,3 +16,4 @@ pub mod semi;
 pub mod semi2k;
 pub mod semi_bin;
 pub mod shamir;
+pub mod yao;

@@ -325,20 +325,24 @@ pub fn transcripts_follow_the_seed(build: Build, parties: usize) {
 ///
 /// # Panics
 /// If not.
-pub fn threads_change_nothing(build: Build, parties: usize) {
-    const N: usize = 20_000;
+pub fn threads_change_nothing(build: Build, parties: usize, effort: Effort) {
+    let (n, size) = match effort {
+        Effort::All => (20_000, (60, 80, 70)),
+        Effort::OneOf(_) => (2_000, (6, 8, 7)),
+    };
     let run = |threads| {
         let setup = Setup { threads, ..setup(parties, 64, Truncation::Exact) };
         let session = Session { build, setup, seed: seed() };
         let outcomes = session.run(1, |_, p, step| {
             Box::pin(async move {
                 let numbers = |n: usize| (0..n).map(|i| i as i128 % 1000 - 500).collect::<Vec<_>>();
-                let x = p.public(&step, &Clear::new(numbers(N), Depth::ZERO)).await?;
+                let x = p.public(&step, &Clear::new(numbers(n), Depth::ZERO)).await?;
                 let square = p.mul(&step, &x, &x, 22).await?;
-                let random = p.random_bits(&step, N).await?;
+                let random = p.random_bits(&step, n).await?;
                 let chosen = p.select(&step, &random, &square, &x, 22).await?;
-                let (left, right) = (chosen.slice(0..60 * 80), x.slice(0..80 * 70));
-                let sums = p.matmul(&step, &left, &right, (60, 80, 70), 50).await?;
+                let (rows, inner, cols) = size;
+                let (left, right) = (chosen.slice(0..rows * inner), x.slice(0..inner * cols));
+                let sums = p.matmul(&step, &left, &right, size, 50).await?;
                 let opened = p.open(&step, &Shares::concat(&[chosen, sums]), None, 50).await?;
                 Ok(opened.values().unwrap_or_default().to_vec())
             })
@@ -417,7 +421,7 @@ mod tests {
 
                 #[test]
                 fn threads_change_nothing() {
-                    conformance::threads_change_nothing(scheme::build, $parties);
+                    conformance::threads_change_nothing(scheme::build, $parties, $effort);
                 }
 
                 #[test]

@@ -376,6 +376,11 @@ impl Outgoing {
         self.queue.iter().all(|chunk| chunk.start == chunk.end)
     }
 
+    /// Bytes that wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.queue.iter().map(|chunk| chunk.end - chunk.start).sum()
+    }
+
     /// Free room of at least `need` bytes after what is queued.
     fn space(&mut self, need: usize) -> &mut [u8] {
         let fits = self.queue.back().is_some_and(|c| c.bytes.len() - c.end >= need);

@@ -57,6 +57,11 @@ impl Link {
         !self.channel.outgoing().is_empty()
     }
 
+    /// Bytes of ciphertext that wait for the socket.
+    pub(crate) fn queued(&mut self) -> usize {
+        self.channel.outgoing().bytes()
+    }
+
     /// Takes what the socket has, up to a turn's worth.
     pub(crate) fn read(&mut self, frames: &mut Vec<Frame>) -> Result<()> {
         let mut taken = 0;

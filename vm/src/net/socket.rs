@@ -25,6 +25,8 @@ const LINGER: Duration = Duration::from_secs(1);
 const CONFIRM: Duration = Duration::from_millis(100);
 /// Step number of messages between transports.
 const CONTROL: u64 = u64::MAX;
+/// Bytes that wait to go to one peer, beyond which sending waits too.
+const MOST_QUEUED: usize = 64 << 20;
 /// In the place of the party that is to blame: the terms differ.
 const DISAGREED: u32 = u32::MAX - 1;
 /// Control messages of one party that may wait to be taken.
@@ -201,6 +203,35 @@ impl TlsTransport {
             }
         }
         if frames.is_empty() { Ok(()) } else { self.sort(frames) }
+    }
+
+    /// Bytes of ciphertext on their way to a peer that this party still holds.
+    pub fn queued(&mut self, to: Party) -> usize {
+        self.links[to].as_mut().map_or(0, Link::queued)
+    }
+
+    /// Waits until a peer that takes less than it is sent has caught up: a party that hears nothing in
+    /// return, as one that garbles, would fill its memory. What comes meanwhile is taken in.
+    fn ease(&mut self, to: Party) -> Result<()> {
+        let (mut since, mut least) = (Instant::now(), usize::MAX);
+        loop {
+            let queued = self.queued(to);
+            if queued <= MOST_QUEUED {
+                return Ok(());
+            }
+            if queued < least {
+                (since, least) = (Instant::now(), queued);
+            }
+            let until = since + self.deadlines.receive;
+            if Instant::now() >= until {
+                let seconds = self.deadlines.receive.as_secs();
+                return Err(Error::Timeout { party: to, seconds });
+            }
+            self.pump(&[])?;
+            if self.queued(to) == queued {
+                self.wait(until)?;
+            }
+        }
     }
 
     /// Tells control messages from those of the program, and puts the latter on their lines.
@@ -476,7 +507,7 @@ impl Transport for TlsTransport {
     fn send(&mut self, to: Party, header: &Header, payload: &[u8]) -> Result<()> {
         assert_ne!(header.step, CONTROL, "step number of control messages");
         let link = self.links[to].as_mut().expect("a party sends to others");
-        let outcome = link.send(header, payload);
+        let outcome = link.send(header, payload).and_then(|()| self.ease(to));
         self.remember(outcome)
     }
 

@@ -54,7 +54,7 @@ impl Name {
     pub(crate) fn new(stream: &Stream) -> Name {
         let words = stream.words(4);
         let block = |i: usize| Block::from(words[i]) | Block::from(words[i + 1]) << 64;
-        Name { position: block(0), hash: Hash(Cipher::new(block(2))) }
+        Name { position: block(0), hash: Hash::new(block(2)) }
     }
 
     pub(crate) fn into_hash(self) -> Hash {
@@ -66,6 +66,11 @@ impl Name {
 pub struct Hash(Cipher);
 
 impl Hash {
+    /// Under a public key that was random when what is hashed was chosen.
+    pub fn new(key: Block) -> Hash {
+        Hash(Cipher::new(key))
+    }
+
     /// `out[i] = H(x[i] ⊕ offset, first + i)`.
     ///
     /// # Panics

@@ -1,0 +1,488 @@
+//! Garbled circuits between two parties, semi-honest: party 0 garbles, party 1 evaluates.
+//!
+//! Sharing:  of a bit b the garbler holds a label W, the evaluator W ⊕ b·Δ; Δ is the garbler's secret, with
+//!           lowest bit 1, so that the lowest bits of both labels are shares of b (free exclusive or with
+//!           point and permute: Kolesnikov, Schneider 2008; Beaver, Micali, Rogaway 1990).
+//! Paper:    half gates: Zahur, Rosulek, Evans 2015, eprint 2014/756, Figure 2; hash: Guo, Katz, Wang,
+//!           Weng, Yu 2020, eprint 2019/1168.
+//! Differs:  the paper on hashes has a key for each gate, from which its bound follows for many instances
+//!           at once. Here [`CHUNK`] gates have a key of their own, and the hash is that of
+//!           [`crate::blocks::ot::hash`], which is secure with a known key and a loss that grows with the
+//!           gates under one key: it takes two calls of AES, but no key schedule.
+//!           Labels of the garbler's inputs follow from a common key: the evaluator's label is its stream.
+//!           Labels of the evaluator's inputs are correlated transfers with the same Δ, made ahead with random
+//!           choices, which the evaluator corrects by a bit each.
+//! Security: the other party learns nothing; a malicious garbler may compute something else and learn
+//!           inputs, a malicious evaluator may alter what the garbler is told.
+//! Cost:     and 32 bytes from the garbler, no round of its own: tables leave as soon as labels are known, and
+//!           nothing is told to the garbler but at openings, so that garbling, sending and evaluating
+//!           overlap. Share: nothing for the garbler, 1 bit for the evaluator and
+//!           31 bits of a transfer ahead. Open: 1 round to the evaluator, 2 to the garbler, 1 bit each.
+//!
+//! *Depth.* A share has the depth of the garbler's label. What the evaluator tells may depend on tables,
+//! which are one deeper, whence the second round of an opening.
+
+use std::rc::Rc;
+
+use mpc_runtime::{Depth, Key, Label, Op, Party, Result, Step};
+use zeroize::Zeroizing;
+
+use super::over_binary::{BinaryScheme, OverBinary};
+use crate::algebra::bits::stride;
+use crate::blocks::ot::{self, Bases, Block, Choices, Form, Hash, Many, Ot};
+use crate::cost::{Call, Cost, Verb};
+use crate::protocol::{Abort, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
+use crate::value::{ClearBits, Plane, Shares, Unit};
+
+/// What it promises.
+pub const INFO: Info = Info {
+    name: "yao",
+    parties: Parties::Exactly(PARTIES),
+    corrupted: "1",
+    security: Security::SemiHonest,
+    abort: Abort::None,
+    comp_sec: "128, by AES-128 and Ristretto255",
+    stat_sec: "0: nothing is masked",
+    domain: "bits",
+    assumptions: "computational Diffie-Hellman over Ristretto255 with BLAKE3 as random oracle; AES-128 \
+                  is an ideal cipher",
+    truncation: "exact in every mode",
+    paper: "eprint 2014/756, 2019/1168",
+};
+
+const PARTIES: usize = 2;
+const GARBLER: Party = 0;
+const EVALUATOR: Party = 1;
+
+/// The garbler sends, and its Δ is that of the labels.
+const FORM: Form = Form { odd: true, ..Form::semi_honest(4) };
+
+/// Gates whose hashes have a key in common.
+const CHUNK: usize = 256;
+
+const TABLES: Label = Label("yao.and.tables");
+const CHOICE: Label = Label("yao.share.choice");
+const DECODE: Label = Label("yao.open.decode");
+const COLOUR: Label = Label("yao.open.colour");
+
+/// Purposes of streams within one verb.
+mod purpose {
+    /// Keys of hashes, known to both.
+    pub(super) const KEYS: u16 = 0;
+    /// Labels of the garbler's inputs, known to both.
+    pub(super) const LABELS: u16 = 1;
+    /// What the garbler adds to random bits.
+    pub(super) const OWN: u16 = 2;
+}
+
+/// Makes one party.
+///
+/// # Errors
+/// As [`OverBinary::build`].
+pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>> {
+    let yao = Yao {
+        me,
+        own: Key::new(&seeds.own, "yao"),
+        pair: Key::new(&seeds.pair[PARTIES - 1 - me], "yao"),
+        bases: Bases::new(seeds, me, FORM.odd),
+        ot: Ot::new(seeds, me, FORM),
+    };
+    OverBinary::build(Rc::new(yao), setup)
+}
+
+struct Yao {
+    me: Party,
+    own: Key,
+    pair: Key,
+    bases: Bases,
+    ot: Ot,
+}
+
+fn vector(len: usize, depth: Depth, fill: impl FnOnce(&mut [Block])) -> Shares {
+    let plane = Plane::build(Unit::Words(2), len, |out| fill(bytemuck::cast_slice_mut(out)));
+    Shares::new(vec![plane], depth)
+}
+
+fn labels(plane: &Plane) -> &[Block] {
+    bytemuck::cast_slice(plane.words())
+}
+
+/// `x` if the bit is 1, otherwise 0, without a branch.
+fn times(bit: Block, x: Block) -> Block {
+    (bit & 1).wrapping_neg() & x
+}
+
+/// The lowest bits of labels, packed.
+fn colours(labels: &[Block]) -> Zeroizing<Vec<u64>> {
+    let bits =
+        |labels: &[Block]| labels.iter().rev().fold(0, |word, &label| word << 1 | label as u64 & 1);
+    Zeroizing::new(labels.chunks(64).map(bits).collect())
+}
+
+fn packed(bits: &[bool]) -> Zeroizing<Vec<u64>> {
+    let word = |bits: &[bool]| bits.iter().rev().fold(0, |word, &b| word << 1 | u64::from(b));
+    Zeroizing::new(bits.chunks(64).map(word).collect())
+}
+
+/// Bit `i` of packed bits, as lowest bit.
+fn bit(words: &[u64], i: usize) -> Block {
+    Block::from(words[i / 64] >> (i % 64))
+}
+
+/// The bytes of packed bits that travel.
+fn payload(words: &[u64], len: usize) -> &[u8] {
+    &bytemuck::cast_slice(words)[..len.div_ceil(8)]
+}
+
+/// Transfers from the garbler to the evaluator.
+fn transfers(from: Party, len: usize) -> Many {
+    Many::random(if from == GARBLER { len } else { 0 })
+}
+
+/// Hashes of a chunk of gates: of the labels of 0 and 1 of the left operand, and of those of the right.
+type Hashes = Zeroizing<[[Block; CHUNK]; 4]>;
+
+impl Yao {
+    fn garbles(&self) -> bool {
+        self.me == GARBLER
+    }
+
+    /// Δ at the garbler, 0 at the evaluator: what a label changes by where the garbler changes a bit.
+    fn delta(&self) -> Block {
+        if self.garbles() { self.ot.delta(EVALUATOR) } else { 0 }
+    }
+
+    /// Chunks of gates: where they are, and the hash of each.
+    fn chunks<'a>(&'a self, op: &Op<'_>, len: usize) -> impl Iterator<Item = (usize, Hash)> + 'a {
+        let keys = op.stream(&self.pair, purpose::KEYS).words(2 * len.div_ceil(CHUNK));
+        (0..len).step_by(CHUNK).zip(0..).map(move |(first, i): (usize, usize)| {
+            let key = Block::from(keys[2 * i]) | Block::from(keys[2 * i + 1]) << 64;
+            (first, Hash::new(key))
+        })
+    }
+
+    /// Labels of 0 of all gates, and their tables: two blocks for each gate.
+    fn garble(&self, op: &Op<'_>, x: &[Block], y: &[Block], out: &mut [Block]) -> Vec<Block> {
+        let delta = self.delta();
+        let mut tables = vec![0; 2 * x.len()];
+        let mut hashes: Hashes = Zeroizing::new([[0; CHUNK]; 4]);
+        for (first, hash) in self.chunks(op, x.len()) {
+            let part = first..x.len().min(first + CHUNK);
+            let (x, y) = (&x[part.clone()], &y[part.clone()]);
+            let [x0, x1, y0, y1] = &mut *hashes;
+            for (labels, offset, tweak, out) in
+                [(x, 0, 0, x0), (x, delta, 0, x1), (y, 0, CHUNK, y0), (y, delta, CHUNK, y1)]
+            {
+                hash.blocks(labels, offset, tweak as Block, &mut out[..labels.len()]);
+            }
+            let tables = tables[2 * part.start..2 * part.end].chunks_exact_mut(2);
+            for (i, (out, table)) in out[part].iter_mut().zip(tables).enumerate() {
+                let [x0, x1, y0, y1] = hashes.each_ref().map(|h| h[i]);
+                table[0] = x0 ^ x1 ^ times(y[i], delta);
+                table[1] = y0 ^ y1 ^ x[i];
+                *out = x0 ^ times(x[i], table[0]) ^ y0 ^ times(y[i], table[1] ^ x[i]);
+            }
+        }
+        tables
+    }
+
+    /// The evaluator's labels of all gates, from their tables.
+    fn evaluate(&self, op: &Op<'_>, x: &[Block], y: &[Block], tables: &[Block], out: &mut [Block]) {
+        let mut hashes: Hashes = Zeroizing::new([[0; CHUNK]; 4]);
+        for (first, hash) in self.chunks(op, x.len()) {
+            let part = first..x.len().min(first + CHUNK);
+            let (x, y) = (&x[part.clone()], &y[part.clone()]);
+            let [hx, hy, ..] = &mut *hashes;
+            hash.blocks(x, 0, 0, &mut hx[..x.len()]);
+            hash.blocks(y, 0, CHUNK as Block, &mut hy[..y.len()]);
+            let tables = tables[2 * part.start..2 * part.end].chunks_exact(2);
+            for (i, (out, table)) in out[part].iter_mut().zip(tables).enumerate() {
+                *out = hx[i] ^ times(x[i], table[0]) ^ hy[i] ^ times(y[i], table[1] ^ x[i]);
+            }
+        }
+    }
+
+    async fn gates(&self, step: &Step, x: &Shares, y: &Shares) -> Result<Shares> {
+        let (op, len) = (step.op(x.depth.max(y.depth)), x.len());
+        if len == 0 {
+            return Ok(x.clone());
+        }
+        let (x, y) = (labels(x.plane(0)), labels(y.plane(0)));
+        if self.garbles() {
+            let mut tables = vec![];
+            let out = vector(len, op.depth(), |out| tables = self.garble(&op, x, y, out));
+            op.send(EVALUATOR, TABLES, bytemuck::cast_slice(&tables))?;
+            return Ok(out);
+        }
+        let tables = op.recv(GARBLER, TABLES, 32 * len).await?;
+        let tables = Plane::from_payload(Unit::Words(2), 2 * len, tables);
+        Ok(vector(len, op.depth(), |out| self.evaluate(&op, x, y, labels(&tables), out)))
+    }
+
+    /// Random bits that the evaluator knows: labels, and at the evaluator the bits.
+    async fn transferred(&self, op: &Op<'_>, len: usize) -> Result<ot::Extended> {
+        let peer = PARTIES - 1 - self.me;
+        let call = ot::Call {
+            send: transfers(self.me, len),
+            receive: transfers(peer, len),
+            choices: Choices::Random,
+        };
+        Ok(self.ot.extend(op, |_| call).await?.swap_remove(peer).expect("there is a peer"))
+    }
+
+    /// Labels of transfers at this party.
+    fn received(&self, transfers: &ot::Extended, out: &mut [Block]) {
+        let mine = if self.garbles() { &transfers.sent } else { &transfers.received };
+        mine.each(|first, blocks| out[first..first + blocks.len()].copy_from_slice(blocks));
+    }
+
+    /// What the garbler has in `x`.
+    fn by_garbler(&self, step: &Step, x: &ClearBits) -> Shares {
+        let (op, delta) = (step.op(x.depth), self.delta());
+        vector(x.len(), op.depth(), |out| {
+            op.stream(&self.pair, purpose::LABELS).fill(0, bytemuck::cast_slice_mut(out));
+            if self.garbles() {
+                let known = x.values().expect("the owner has its values");
+                out.iter_mut().zip(known).for_each(|(o, &b)| *o ^= times(b.into(), delta));
+            }
+        })
+    }
+
+    /// What the evaluator has in `x`.
+    async fn by_evaluator(&self, step: &Step, x: &ClearBits) -> Result<Shares> {
+        let len = x.len();
+        if len == 0 {
+            return Ok(vector(0, x.depth, |_| ()));
+        }
+        let ahead = step.ahead();
+        let transfers_op = ahead.op(Depth::ZERO);
+        let random = self.transferred(&transfers_op, len).await?;
+        let op = step.op(x.depth.max(transfers_op.depth()));
+        let mut change = Zeroizing::new(vec![0; stride(len)]);
+        if self.garbles() {
+            let bytes = op.recv(EVALUATOR, CHOICE, len.div_ceil(8)).await?;
+            change.copy_from_slice(Plane::from_payload(Unit::Bit, len, bytes).words());
+        } else {
+            let known = packed(x.values().expect("the owner has its values"));
+            let words = known.iter().zip(random.choices.iter());
+            change.iter_mut().zip(words).for_each(|(c, (x, r))| *c = x ^ r);
+            op.send(GARBLER, CHOICE, payload(&change, len))?;
+        }
+        let delta = self.delta();
+        Ok(vector(len, op.round(), |out| {
+            self.received(&random, out);
+            out.iter_mut().enumerate().for_each(|(i, o)| *o ^= times(bit(&change, i), delta));
+        }))
+    }
+
+    async fn random(&self, step: &Step, len: usize) -> Result<Shares> {
+        let op = step.op(Depth::ZERO);
+        if len == 0 {
+            return Ok(vector(0, op.depth(), |_| ()));
+        }
+        let transfers = self.transferred(&op, len).await?;
+        let (own, delta) = (op.stream(&self.own, purpose::OWN), self.delta());
+        let own = Zeroizing::new(own.words(stride(len)));
+        Ok(vector(len, op.depth(), |out| {
+            self.received(&transfers, out);
+            out.iter_mut().enumerate().for_each(|(i, o)| *o ^= times(bit(&own, i), delta));
+        }))
+    }
+
+    async fn opened(&self, step: &Step, a: &Shares, to: Option<Party>) -> Result<ClearBits> {
+        let (op, len) = (step.op(a.depth), a.len());
+        let mine = colours(labels(a.plane(0)));
+        let mut theirs = None;
+        if to != Some(GARBLER) {
+            if self.garbles() {
+                op.send(EVALUATOR, DECODE, payload(&mine, len))?;
+            } else {
+                theirs = Some(op.recv(GARBLER, DECODE, len.div_ceil(8)).await?);
+            }
+        }
+        op.round();
+        if to != Some(EVALUATOR) {
+            if self.garbles() {
+                theirs = Some(op.recv(EVALUATOR, COLOUR, len.div_ceil(8)).await?);
+            } else {
+                op.send(GARBLER, COLOUR, payload(&mine, len))?;
+            }
+            op.round();
+        }
+        let Some(theirs) = theirs else { return Ok(ClearBits::absent(len, op.depth())) };
+        let theirs = Plane::from_payload(Unit::Bit, len, theirs);
+        let open = |i| (bit(&mine, i) ^ bit(theirs.words(), i)) & 1 == 1;
+        Ok(ClearBits::new((0..len).map(open).collect::<Vec<_>>(), op.depth()))
+    }
+}
+
+impl BinaryScheme for Yao {
+    fn parties(&self) -> usize {
+        PARTIES
+    }
+
+    fn corrupted(&self) -> usize {
+        1
+    }
+
+    fn unit(&self, _: usize) -> Unit {
+        Unit::Words(2)
+    }
+
+    fn cost(&self, call: &Call) -> Option<Cost> {
+        let len = call.len;
+        let transfers = || Ot::cost(FORM, PARTIES, |from, _| transfers(from, len));
+        let bits = |party| Cost::by(party, PARTIES, 1, len.div_ceil(8));
+        let later = || Cost { rounds: 1, ..Cost::local(PARTIES) };
+        let nothing = || Some(Cost::local(PARTIES));
+        match call.verb {
+            Verb::Xor | Verb::LinearBits | Verb::ShareBits { owner: GARBLER } => nothing(),
+            Verb::And | Verb::ShareBits { .. } | Verb::RandomBits if len == 0 => nothing(),
+            Verb::And => Some(Cost { rounds: 0, ..Cost::by(GARBLER, PARTIES, 1, 32 * len) }),
+            Verb::ShareBits { .. } => Some(transfers().ahead().beside(&bits(EVALUATOR))),
+            Verb::RandomBits => Some(transfers()),
+            Verb::OpenBits { to: Some(EVALUATOR) } => Some(bits(GARBLER)),
+            Verb::OpenBits { to: Some(_) } => Some(later().then(&bits(EVALUATOR))),
+            Verb::OpenBits { to: None } => Some(bits(GARBLER).then(&bits(EVALUATOR))),
+            _ => None,
+        }
+    }
+
+    fn setup<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
+        Box::pin(async move {
+            let op = step.op(Depth::ZERO);
+            self.bases.agree(&op).await?;
+            self.ot.grow(&step.op(op.depth()), &self.bases).await
+        })
+    }
+
+    fn setup_cost(&self) -> Cost {
+        Bases::cost(PARTIES).then(&Ot::growing(FORM, PARTIES))
+    }
+
+    fn public_bits(&self, x: &ClearBits) -> Shares {
+        let known = x.values().expect("public bits are known to all");
+        let delta = self.delta();
+        vector(x.len(), x.depth, |out| {
+            out.iter_mut().zip(known).for_each(|(o, &b)| *o = times(b.into(), delta));
+        })
+    }
+
+    fn xor(&self, a: &Shares, b: &Shares) -> Shares {
+        let operands = labels(a.plane(0)).iter().zip(labels(b.plane(0)));
+        vector(a.len(), a.depth.max(b.depth), |out| {
+            out.iter_mut().zip(operands).for_each(|(o, (a, b))| *o = a ^ b);
+        })
+    }
+
+    fn xor_clear(&self, a: &Shares, c: &ClearBits) -> Shares {
+        self.xor(a, &self.public_bits(&c.broadcast(a.len())))
+    }
+
+    fn and_clear(&self, a: &Shares, c: &ClearBits) -> Shares {
+        let c = c.broadcast(a.len());
+        let known = c.values().expect("clear operands are known to all");
+        let operands = labels(a.plane(0)).iter().zip(known);
+        vector(a.len(), a.depth.max(c.depth), |out| {
+            out.iter_mut().zip(operands).for_each(|(o, (&a, &c))| *o = times(c.into(), a));
+        })
+    }
+
+    fn and<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares) -> Fut<'a> {
+        Box::pin(self.gates(step, a, b))
+    }
+
+    fn share_bits<'a>(&'a self, step: &'a Step, owner: Party, x: &'a ClearBits) -> Fut<'a> {
+        match owner {
+            GARBLER => now(self.by_garbler(step, x)),
+            _ => Box::pin(self.by_evaluator(step, x)),
+        }
+    }
+
+    fn open_bits<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        to: Option<Party>,
+    ) -> Fut<'a, ClearBits> {
+        Box::pin(self.opened(step, a, to))
+    }
+
+    fn random_bits<'a>(&'a self, step: &'a Step, n: usize) -> Fut<'a> {
+        Box::pin(self.random(step, n))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::conformance::seed;
+    use crate::testing::session::Session;
+    use crate::{Comparison, Truncation};
+
+    fn setup() -> Setup {
+        Setup {
+            parties: PARTIES,
+            ring_bits: 64,
+            field_bits: 64,
+            stat_sec: 40,
+            truncation: Truncation::Exact,
+            comparison: Comparison::default(),
+            threads: 1,
+        }
+    }
+
+    /// A garbled gate gives the label of the product, whatever the lowest bits of the labels are.
+    #[test]
+    fn a_gate_is_a_product_of_bits() {
+        let session = Session { build, setup: setup(), seed: seed() };
+        let outcomes = session.run(1, |_, p, step| {
+            Box::pin(async move {
+                const N: usize = 3 * CHUNK + 5;
+                let at = |by: usize| (0..N).map(|i| i / by % 2 == 1).collect::<Vec<_>>();
+                let of = |owner, bits: Vec<bool>| match step.me() == owner {
+                    true => ClearBits::new(bits, Depth::ZERO),
+                    false => ClearBits::absent(N, Depth::ZERO),
+                };
+                let x = p.share_bits(&step, GARBLER, &of(GARBLER, at(1))).await?;
+                let y = p.share_bits(&step, EVALUATOR, &of(EVALUATOR, at(2))).await?;
+                let z = p.and(&step, &x, &y).await?;
+                let zz = p.and(&step, &z, &x).await?;
+                let mut opened = vec![];
+                for to in [None, Some(GARBLER), Some(EVALUATOR)] {
+                    opened.push(p.open_bits(&step, &zz, to).await?.values().map(<[bool]>::to_vec));
+                }
+                let due: Vec<bool> = (0..N).map(|i| i % 4 == 3).collect();
+                Ok((opened, due))
+            })
+        });
+        for (me, outcome) in outcomes.iter().enumerate() {
+            let (opened, due) = &outcome.results[0];
+            for (to, opened) in [None, Some(GARBLER), Some(EVALUATOR)].into_iter().zip(opened) {
+                let learns = to.is_none_or(|to| to == me);
+                assert_eq!(opened.as_ref(), learns.then_some(due), "party {me}, opened to {to:?}");
+            }
+        }
+    }
+
+    /// The garbler hears of the evaluator only what inputs and openings tell it.
+    #[test]
+    fn tables_go_one_way() {
+        let session = Session { build, setup: setup(), seed: seed() };
+        let outcomes = session.run(1, |_, p, step| {
+            Box::pin(async move {
+                let x = p.random_bits(&step, 1000).await?;
+                let mut y = x.clone();
+                for _ in 0..20 {
+                    y = p.and(&step, &x, &y).await?;
+                }
+                Ok(y.depth)
+            })
+        });
+        let tables = outcomes[0].stats.by_label[TABLES.0];
+        assert_eq!((tables.messages, tables.bytes), (20, 20 * (28 + 32 * 1000)));
+        assert!(!outcomes[1].stats.by_label.contains_key(TABLES.0));
+        // One after the other, and yet no round more.
+        assert_eq!(outcomes[0].results[0].online, 1);
+    }
+}
