@@ -12,6 +12,7 @@ pub mod linear;
 pub mod mask;
 pub mod netlist;
 pub mod network;
+pub mod pairs;
 pub mod shuffle;
 pub mod sort;
 pub mod tiles;
