@@ -54,12 +54,7 @@ fn pair(rows: usize, first: usize, second: usize) -> usize {
 }
 
 /// Whether the later row of each pair is smaller: all pairs with the first row, then with the second, ….
-async fn later_is_less(
-    p: &dyn Protocol,
-    step: &Step,
-    a: &Shares,
-    rows: usize,
-) -> Result<Shares> {
+async fn later_is_less(p: &dyn Protocol, step: &Step, a: &Shares, rows: usize) -> Result<Shares> {
     let k = a.len() / rows;
     let all = Wires::from_elements(a, k);
     let lanes = rows * (rows - 1) / 2;
