@@ -36,6 +36,8 @@ ROWS = {
     "fixed matmul 256": ("matmul", {"N": 256}, 10, "exact", 1, ("b_matmul-256", 1)),
     "fixed matmul 1024": ("matmul", {"N": 1024}, 1, "exact", 1, ("b_matmul-1024", 1)),
     "sort, int<64>, a row each": ("sort", {"N": 100_000}, 1, "exact", 100_000, ("b_sort", 1)),
+    "left join of 10^4 rows a side, a row each": ("join", {"N": 10_000}, 1, "exact", 10_000, None),
+    "group sum, a row each": ("group", {"N": 100_000}, 1, "exact", 100_000, None),
     "dependent product": ("product", {"N": 1}, 10_000, "exact", 1, ("b_chain", 10_000)),
 }
 

@@ -29,6 +29,7 @@ pub mod check;
 pub mod diagnostics;
 pub mod doc;
 pub mod emit;
+pub mod folder;
 pub mod format;
 pub mod ir;
 pub mod lang_items;

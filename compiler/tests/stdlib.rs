@@ -43,19 +43,21 @@ fn whole_quotients_are_the_floor() {
 
 #[test]
 fn quotients_of_all_widths_are_exact_at_the_edges() {
-    for k in [4u32, 8, 16, 19, 20, 21, 32, 36] {
+    for k in [4u32, 8, 16, 19, 20, 21, 22, 23, 32, 36, 42, 43, 44, 62, 63] {
         let top = (1i128 << (k - 1)) - 1;
         let edges: Vec<i128> = [1, 2, 3, 7, top / 2, top / 2 + 1, top - 1, top].into();
         let edges: Vec<i128> = edges.iter().flat_map(|x| [*x, -x]).chain([-top - 1]).collect();
-        let usable = |x: &&i128| k <= 32 || **x != -top - 1;
+        // Divisors one beside a power of two have reciprocals that are furthest off.
+        let near = (2..k as i128 - 1).flat_map(|i| [(1 << i) + 1, -(1 << i) - 1, (1 << i) - 1]);
+        let divisors: Vec<i128> = edges.iter().copied().chain(near).collect();
         let mut pairs: Vec<(i128, i128)> = vec![];
-        for b in edges.iter().filter(usable) {
+        for b in &divisors {
             let around = edges.iter().flat_map(|a| [*a, a / b * b, a / b * b + 1, a / b * b - 1]);
             pairs.extend(around.chain([0]).map(|a| (a, *b)));
         }
         let floor =
             |(a, b): &(i128, i128)| a.div_euclid(*b) - i128::from(*b < 0 && a.rem_euclid(*b) != 0);
-        pairs.retain(|p| usable(&&p.0) && (-top - 1..=top).contains(&p.0) && floor(p) <= top);
+        pairs.retain(|p| (-top - 1..=top).contains(&p.0) && floor(p) <= top);
         let n = pairs.len();
         let program = format!(
             "role a;\ninput x: secret int<{k}>[{n}] from a;\ninput y: secret int<{k}>[{n}] from a;\noutput x / y to all as \"q\";\noutput x % y to all as \"r\";\n"

@@ -3,7 +3,8 @@
 use mpc_protocols::Truncation;
 use mpc_tests::elementary::{ELEMENTARY, Report, Type, all, report};
 use mpc_tests::library::{Example, Function, functions};
-use mpc_tests::session::{self, Under};
+use mpc_tests::programs::from_source;
+use mpc_tests::session::{self, Case, Under};
 
 #[test]
 fn elementary_functions_keep_their_stated_errors() {
@@ -82,4 +83,41 @@ fn every_function_has_an_example_or_is_part_of_one_that_has() {
     });
     let alone: Vec<String> = alone.collect();
     assert!(alone.is_empty(), "functions without example: {}", alone.join(", "));
+}
+
+/// Raw values that a function of two inputs has.
+fn values(kind: &str, path: &str, x: &[i128], y: &[i128]) -> Vec<i128> {
+    let (module, n) = (path.split("::").next().unwrap_or_default(), x.len());
+    let program = from_source(&format!(
+        "use stdlib::{module};\nrole a;\ninput x: secret {kind}[{n}] from a;\n\
+         input y: secret {kind}[{n}] from a;\noutput {path} to all as \"z\";\n"
+    ));
+    let case = Case { program, inputs: vec![x.to_vec(), y.to_vec()] };
+    case.check(Under::named("rep3-ring", 3), "main").unwrap();
+    case.emulate("main").unwrap_or_else(|e| panic!("{path}: {e}")).remove(0).1
+}
+
+#[test]
+fn what_does_not_fit_is_the_nearest_number() {
+    let top = (1_i128 << 39) - 1;
+    let (x, y) =
+        ([0, 5, -5, 1 << 38, -(1 << 38), -top - 1, top], [0, 0, 0, 1 << 15, 1 << 15, -1, -1]);
+    let found = values("fix", "math::divide_saturating(x, y)", &x, &y);
+    assert_eq!(found, [top, top, -top - 1, top, -top - 1, top, -top - 1]);
+    // Those that just fit are as near the end as they must be, on this side of it.
+    let (x, y) = ([top, -top - 1, top, -top - 1, top - 1], [65536, 65536, -65536, -65536, 65535]);
+    let found = values("fix", "math::divide_saturating(x, y)", &x, &y);
+    let near = |(found, sign): (i128, i128)| (top - (1 << 18)..=top + 1).contains(&(found * sign));
+    assert!(found.iter().copied().zip([1, -1, -1, 1, 1]).all(near), "{found:?}");
+    assert!(found.iter().all(|found| (-top - 1..=top).contains(found)), "{found:?}");
+    for k in [8, 33, 63] {
+        let top = (1_i128 << (k - 1)) - 1;
+        let (x, y) = ([-top - 1, -top - 1, top, 0, 1, -1, 7], [-1, 1, -1, 0, 0, 0, -2]);
+        let found = values(&format!("int<{k}>"), "integer::divide_int_saturating(x, y)", &x, &y);
+        assert_eq!(found, [top, -top - 1, -top, top, top, -top - 1, -4], "int<{k}>");
+    }
+    for path in ["math::exp(x)", "math::exp2(x)", "fast::exp(x)", "math::pow(x, y)"] {
+        let found = values("fix", path, &[top, 1 << 38], &[2 << 16; 2]);
+        assert_eq!(found, [top; 2], "{path}");
+    }
 }

@@ -1,4 +1,5 @@
-//! Every elementary function on a hundred thousand points and more, and on a thousand under every protocol; minutes, by name only.
+//! Every elementary function on a hundred thousand points and more, and on a thousand under the core protocols; minutes, by
+//! name only.
 
 use mpc_tests::elementary::{ELEMENTARY, Report, Type, all, report};
 use mpc_tests::session;
@@ -15,8 +16,8 @@ fn errors_are_as_stated_and_those_of_the_table() {
 }
 
 #[test]
-fn a_thousand_points_are_those_of_the_emulator_under_every_protocol() {
-    for under in session::all() {
+fn a_thousand_points_are_those_of_the_emulator_under_the_core_protocols() {
+    for under in session::covering(0, 0) {
         for function in ELEMENTARY {
             let start = std::time::Instant::now();
             let outcome = all(&[*function], 1000).check(under, "main");

@@ -4,14 +4,15 @@
 
 mod estimate;
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mpc_compiler::diagnostics::{Diagnostic, render, render_json};
+use mpc_compiler::folder::{Files, Folder};
 use mpc_compiler::passes::Level;
-use mpc_compiler::source::{LoadError, Loader, MAX_FILE_BYTES, SourceMap};
+use mpc_compiler::source::{Loader, SourceMap};
 use mpc_compiler::{CompileOptions, Failure};
 
 /// Compiles programs for secure multi-party computation.
@@ -273,15 +274,15 @@ fn options(args: &Defines) -> Result<CompileOptions, Error> {
 
 /// The folder of a file and its name there.
 fn split(file: &Path) -> Result<(Folder, String), Error> {
-    let name = file
-        .file_name()
-        .and_then(|n| n.to_str())
-        .ok_or_else(|| format!("`{}` names no file", file.display()))?;
-    let root = match file.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p.to_path_buf(),
-        _ => PathBuf::from("."),
+    let files = Files {
+        canonical: |path| path.canonicalize(),
+        kind: |path| Ok(path.metadata()?.file_type()),
+        open: |path| Ok(Box::new(std::fs::File::open(path)?)),
     };
-    Ok((Folder { root, main: name.to_string() }, name.to_string()))
+    let folder = Folder::of(file, files);
+    let folder = folder.ok_or_else(|| format!("`{}` names no file", file.display()))?;
+    let name = folder.main().to_string();
+    Ok((folder, name))
 }
 
 fn tell(messages: &[Diagnostic], sources: &SourceMap, json: bool) {
@@ -303,44 +304,6 @@ fn tell_failure(failure: &Failure, json: bool) -> Error {
         say(&format!("error: {errors} error{} found\n", if errors == 1 { "" } else { "s" }));
     }
     Error::Told
-}
-
-/// Reads files below one folder, links that lead outside refused.
-struct Folder {
-    root: PathBuf,
-    /// The file that the user named, which may be a link to anywhere.
-    main: String,
-}
-
-impl Loader for Folder {
-    fn load(&self, path: &str) -> Result<Vec<u8>, LoadError> {
-        let unreadable = |e: std::io::Error| match e.kind() {
-            std::io::ErrorKind::NotFound => LoadError::Missing,
-            _ => LoadError::Unreadable(e.to_string()),
-        };
-        let root = self.root.canonicalize().map_err(unreadable)?;
-        let file = root.join(path).canonicalize().map_err(unreadable)?;
-        if !file.starts_with(&root) && path != self.main {
-            return Err(LoadError::Unreadable(
-                "it is a link that leads outside the folder of the program".into(),
-            ));
-        }
-        // Looked at before it is opened: opening a pipe would wait for a writer.
-        let kind = std::fs::metadata(&file).map_err(unreadable)?;
-        if !kind.is_file() {
-            return Err(LoadError::Unreadable(
-                if kind.is_dir() { "it is a directory" } else { "it is no regular file" }.into(),
-            ));
-        }
-        let mut bytes = vec![];
-        let open = std::fs::File::open(&file).map_err(unreadable)?;
-        open.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() > MAX_FILE_BYTES {
-            Err(LoadError::TooLarge(MAX_FILE_BYTES))
-        } else {
-            Ok(bytes)
-        }
-    }
 }
 
 /// Writes a file so that it is there whole or not at all.

@@ -143,6 +143,19 @@ fn a_full_disk_and_a_pipe_are_named() {
 }
 
 #[test]
+fn a_circuit_has_a_limit_in_bytes() {
+    let dir = Folder::new("circuit");
+    let main = dir.file("p.mpc", "circuit f = \"f.txt\";\nlet x = 1;");
+    let circuit = dir.file("f.txt", "");
+    // Without a block on the disk.
+    let file = std::fs::File::options().write(true).open(circuit).unwrap();
+    file.set_len(64 << 20).unwrap();
+    refused(&["check", &main], "line 1");
+    file.set_len((64 << 20) + 1).unwrap();
+    refused(&["check", &main], "larger than 64 MiB");
+}
+
+#[test]
 fn json_is_one_object_per_line() {
     let dir = Folder::new("json");
     let file = dir.file("p.mpc", "let x = y;\nlet z = ;\n");

@@ -101,10 +101,17 @@ pub async fn less_than(p: &dyn Protocol, step: &Step, x: &Wires, y: &Wires) -> R
     let top = x.width() - 1;
     // A sign bit counts the other way round: there x = 1, y = 0 makes x smaller.
     let crossed = |a: &Wires, b: &Wires| Wires::stack(&[a.range(0, top), b.range(top, top + 1)]);
-    let (x, y) = (crossed(x, y), crossed(y, x));
-    let not_x = Wires::not(p, step, &x).await?;
-    let g = Wires::and(p, step, &not_x, &y).await?;
-    let e = Wires::xor(p, step, &not_x, &y).await?;
+    below(p, step, &crossed(x, y), &crossed(y, x)).await
+}
+
+/// `x < y` of numbers that are not negative: `1 + ceil(log2(width))` rounds.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn below(p: &dyn Protocol, step: &Step, x: &Wires, y: &Wires) -> Result<Shares> {
+    let not_x = Wires::not(p, step, x).await?;
+    let g = Wires::and(p, step, &not_x, y).await?;
+    let e = Wires::xor(p, step, &not_x, y).await?;
     Ok(carry::out(p, step, &g, &e, false).await?.0)
 }
 

@@ -13,6 +13,7 @@ pub mod mask;
 pub mod netlist;
 pub mod network;
 pub mod ot;
+pub mod pairs;
 pub mod shuffle;
 pub mod sort;
 pub mod tiles;

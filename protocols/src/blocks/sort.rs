@@ -1,4 +1,4 @@
-//! Places of rows in stable order, by a network of comparisons.
+//! Places of rows in stable order, by a network of comparisons where they are more than a few.
 //!
 //! The index of a row stands below its bits, so that no two rows are equal and their order is stable.
 //! Rows become as few numbers as the domain allows, and the network moves these and the index; where the
@@ -10,6 +10,7 @@
 use mpc_runtime::{Depth, Result, Step};
 
 use super::network::{self, Layer};
+use super::pairs;
 use super::shuffle::{ends, put_back};
 use super::tiles::{Tiling, in_tiles};
 use crate::Protocol;
@@ -27,11 +28,11 @@ pub async fn places(
     rows: usize,
     bits: u32,
 ) -> Result<Shares> {
+    if pairs::few(rows) || a.is_empty() {
+        return pairs::places(p, step, a, rows, bits).await;
+    }
     let index: Vec<i128> = (0..rows as i128).collect();
     let index = p.public(step, &Clear::new(index, Depth::ZERO)).await?;
-    if rows < 2 || a.is_empty() {
-        return Ok(index);
-    }
     let Numbers { mut columns, bits: bound } = numbers(p, step, a, rows).await?;
     let bound = bound.max(bits);
     columns.push(index.clone());

@@ -34,7 +34,8 @@
 //! | wrap to m bits | 2 + those of c(m) | as trunc without ⌈m/8⌉ |
 //! | shuffle | 2 | 8, 16 at party 1 |
 //! | permute by rows of w, v = ⌈log2 rows⌉ | 3 | 8 + v/8w, twice that at party 1 |
-//! | places of rows of k bits, v as above | 3⌈k/2⌉ + 3 | on average (5v + 8/3)/8 for two bits, and 8 at the end |
+//! | places of 32 rows of k bits, or fewer: [`crate::blocks::pairs`] | 3 + log k | for each pair about 3k/8 + 16 |
+//! | places of more rows of k bits, v as above | 3⌈k/2⌉ + 3 | on average (5v + 8/3)/8 for two bits, and 8 at the end |
 //!
 //! *Comparisons.* All carries in a tree take few rounds; one after the other takes a gate less for every
 //! group but many rounds, and more time of the processor: [`Comparison::From`] says from what length on.
@@ -65,7 +66,7 @@ use super::rep3::{Form, PARTIES, Trio, both, costs, elements, places, plane, zip
 use crate::algebra::matrix;
 use crate::algebra::ring::Word;
 use crate::algebra::simd;
-use crate::blocks::{compare, linear};
+use crate::blocks::{compare, linear, pairs};
 use crate::cost::{Call, Comparison, Cost, Truncation, Verb};
 use crate::protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
 use crate::value::{Clear, ClearBits, Shares, Unit};
@@ -421,8 +422,10 @@ impl<W: Word> Protocol for Rep3<W> {
             Verb::Decompose { k } => cost::decompose::<W>(len / k.max(1) as usize, k, bits),
             Verb::Shuffle { .. } => shuffle_cost(number),
             Verb::Permute { width } => permute_cost(len / width.max(1), number),
-            Verb::Places { k } => places::cost::<W>(len, k),
-            Verb::Compose { .. } | Verb::OpenWide | Verb::Mask => return None,
+            Verb::Places { k } if !pairs::few(len) => places::cost::<W>(len, k),
+            Verb::Places { .. } | Verb::Compose { .. } | Verb::OpenWide | Verb::Mask => {
+                return None;
+            }
         })
     }
 
@@ -730,7 +733,10 @@ impl<W: Word> Protocol for Rep3<W> {
         Box::pin(self.trio.permute_rows::<W>(step, a, perm, rows))
     }
 
-    fn places<'a>(&'a self, step: &'a Step, bits: &'a Shares, rows: usize, _: u32) -> Fut<'a> {
-        Box::pin(self.trio.places::<W>(step, bits, rows, |place| W::from_i128(place.into())))
+    fn places<'a>(&'a self, step: &'a Step, a: &'a Shares, rows: usize, bits: u32) -> Fut<'a> {
+        if pairs::few(rows) {
+            return Box::pin(pairs::places(self, step, a, rows, bits));
+        }
+        Box::pin(self.trio.places::<W>(step, a, rows, |place| W::from_i128(place.into())))
     }
 }

@@ -31,6 +31,11 @@ impl Type {
         two_to(-22.min(61 - self.k as i32))
     }
 
+    /// 2^(n - f/2), f/2 at most so many.
+    fn half_digits(self, most: i32, n: i32) -> f64 {
+        two_to(n - (self.f as i32 / 2).min(most))
+    }
+
     /// What the constant of the angle functions adds to their error.
     fn turn(self, x: f64) -> f64 {
         let (k, f) = (self.k as i32, self.f as i32);
@@ -44,6 +49,16 @@ pub const ELEMENTARY: &[Elementary] = &[
         path: "math::divide",
         arguments: "x, y",
         domain: "b not 0, quotient in the type",
+        stated: "1.5 ulp + eps |y|",
+        types: &[(40, 16), (36, 12), (24, 8)],
+        points: quotients,
+        value: |x| x[0] / x[1],
+        error: |t, _, y| 1.5 * t.ulp() + t.eps() * y.abs(),
+    },
+    Elementary {
+        path: "math::divide_saturating",
+        arguments: "x, y",
+        domain: "all a and b; saturates",
         stated: "1.5 ulp + eps |y|",
         types: &[(40, 16), (36, 12), (24, 8)],
         points: quotients,
@@ -199,6 +214,76 @@ pub const ELEMENTARY: &[Elementary] = &[
         points: near_zero,
         value: |x| 1.0 / (1.0 + (-x[0]).exp()),
         error: |t, _, _| 0.019 + t.ulp(),
+    },
+    Elementary {
+        path: "fast::reciprocal",
+        arguments: "x",
+        domain: "x not 0, value in the type",
+        stated: "1 ulp + 2^-13 |y|",
+        types: &[(40, 16), (32, 12), (40, 24), (24, 8)],
+        points: |t, n| single(both_signs(grid(1, t.top(), n / 2))),
+        value: |x| 1.0 / x[0],
+        error: |t, _, y| t.ulp() + two_to(-13) * y.abs(),
+    },
+    Elementary {
+        path: "fast::sqrt",
+        arguments: "x",
+        domain: "x ≥ 0",
+        stated: "1 ulp + 2^-14 y",
+        types: WIDE,
+        points: |t, n| single(grid(0, t.top(), n)),
+        value: |x| x[0].sqrt(),
+        error: |t, _, y| t.ulp() + two_to(-14) * y,
+    },
+    Elementary {
+        path: "fast::exp",
+        arguments: "x",
+        domain: "all x; saturates",
+        stated: "1 ulp + 2^-13 y",
+        types: &[(40, 16), (32, 12), (40, 24), (24, 8)],
+        points: |t, n| single(exponents(t, std::f64::consts::LN_2, n)),
+        value: |x| x[0].exp(),
+        error: |t, _, y| t.ulp() + two_to(-13) * y,
+    },
+    Elementary {
+        path: "fast::log",
+        arguments: "x",
+        domain: "x > 0",
+        stated: "4 ulp + 2^-(f/2+3)",
+        types: WIDE,
+        points: |t, n| single(grid(1, t.top(), n)),
+        value: |x| x[0].ln(),
+        error: |t, _, _| 4.0 * t.ulp() + t.half_digits(10, -3),
+    },
+    Elementary {
+        path: "fast::sigmoid",
+        arguments: "x",
+        domain: "all x",
+        stated: "1 ulp + 0.001 + 2^-(f/2+2)",
+        types: USUAL,
+        points: near_zero,
+        value: |x| 1.0 / (1.0 + (-x[0]).exp()),
+        error: |t, _, _| t.ulp() + 0.001 + t.half_digits(14, -2),
+    },
+    Elementary {
+        path: "fast::tanh",
+        arguments: "x",
+        domain: "all x",
+        stated: "1 ulp + 0.001 + 2^-(f/2+1)",
+        types: USUAL,
+        points: near_zero,
+        value: |x| x[0].tanh(),
+        error: |t, _, _| t.ulp() + 0.001 + t.half_digits(14, -1),
+    },
+    Elementary {
+        path: "fast::gelu",
+        arguments: "x",
+        domain: "all x",
+        stated: "1 ulp + 0.001 + 2^-(f/2+1)",
+        types: USUAL,
+        points: near_zero,
+        value: |x| x[0] * (1.0 + erf(x[0] * std::f64::consts::FRAC_1_SQRT_2)) / 2.0,
+        error: |t, _, _| t.ulp() + 0.001 + t.half_digits(14, -1),
     },
     Elementary {
         path: "trig::sin",

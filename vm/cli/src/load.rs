@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal;
+use std::path::Path;
 
 use mpc_bytecode::Program;
+use mpc_compiler::folder::{Files, Folder};
 use mpc_compiler::passes::Level;
-use mpc_compiler::source::{LoadError, Loader, MAX_FILE_BYTES};
 use mpc_compiler::{CompileOptions, Failure as CompileFailure, diagnostics};
 use mpc_vm::data;
 
@@ -48,10 +48,14 @@ fn compile(
     defines: &[(String, String)],
     inputs: &[(String, String)],
 ) -> Outcome<Loaded> {
-    let name = path.file_name().and_then(|n| n.to_str());
-    let name = name.ok_or_else(|| wrong(format!("{}: this names no file", path.display())))?;
-    let root = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = Folder { root: root.to_path_buf(), main: name.into() };
+    let files = Files {
+        canonical: |path| path.canonicalize(),
+        kind: |path| Ok(path.metadata()?.file_type()),
+        open: |path| Ok(Box::new(fs::File::open(path)?)),
+    };
+    let folder = Folder::of(path, files);
+    let folder = folder.ok_or_else(|| wrong(format!("{}: this names no file", path.display())))?;
+    let name = folder.main();
     let mut options = CompileOptions::default();
     for (name, value) in defines {
         if options.defines.insert(name.clone(), value.clone()).is_some() {
@@ -116,37 +120,6 @@ fn tell(messages: &[diagnostics::Diagnostic], sources: &mpc_compiler::source::So
     let colour = std::io::stderr().is_terminal();
     for message in messages {
         crate::tell(format!("{}\n", diagnostics::render(message, sources, colour)));
-    }
-}
-
-/// Files below the folder of the program; links that lead outside are refused.
-struct Folder {
-    root: PathBuf,
-    main: String,
-}
-
-impl Loader for Folder {
-    fn load(&self, path: &str) -> Result<Vec<u8>, LoadError> {
-        let failed = |e: std::io::Error| match e.kind() {
-            std::io::ErrorKind::NotFound => LoadError::Missing,
-            _ => LoadError::Unreadable(e.to_string()),
-        };
-        let root = self.root.canonicalize().map_err(failed)?;
-        let file = root.join(path).canonicalize().map_err(failed)?;
-        if !file.starts_with(&root) && path != self.main {
-            return Err(LoadError::Unreadable("it leads outside the program's folder".into()));
-        }
-        if !fs::metadata(&file).map_err(failed)?.is_file() {
-            return Err(LoadError::Unreadable("it is no regular file".into()));
-        }
-        let mut bytes = Vec::new();
-        let file = fs::File::open(&file).map_err(failed)?;
-        file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-        if bytes.len() > MAX_FILE_BYTES {
-            Err(LoadError::TooLarge(MAX_FILE_BYTES))
-        } else {
-            Ok(bytes)
-        }
     }
 }
 

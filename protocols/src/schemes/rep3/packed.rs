@@ -5,6 +5,7 @@ use mpc_runtime::{Label, Party, Result, Step};
 use super::shuffle::{Rows, shuffle_cost};
 use super::{Form, PARTIES, Trio, costs, places, zip};
 use crate::algebra::ring::{Bits, Ring};
+use crate::blocks::pairs;
 use crate::cost::{Call, Cost, Verb};
 use crate::protocol::{Fut, now};
 use crate::schemes::over_binary::BinaryScheme;
@@ -67,7 +68,7 @@ impl BinaryScheme for Trio {
             Verb::OpenBits { to: Some(to) } => Some(costs::input((to + 2) % 3, packed)),
             Verb::Xor | Verb::LinearBits | Verb::RandomBits => Some(Cost::local(PARTIES)),
             Verb::Shuffle { .. } => Some(shuffle_cost(packed)),
-            Verb::Places { k } => Some(places::cost::<Bits>(call.len, k)),
+            Verb::Places { k } if !pairs::few(call.len) => Some(places::cost::<Bits>(call.len, k)),
             _ => None,
         }
     }
@@ -138,6 +139,9 @@ impl BinaryScheme for Trio {
     }
 
     fn places<'a>(&'a self, step: &'a Step, bits: &'a Shares, rows: usize) -> Option<Fut<'a>> {
+        if pairs::few(rows) {
+            return None;
+        }
         Some(Box::pin(self.places::<Bits>(step, bits, rows, |place| Bits(place.into()))))
     }
 }

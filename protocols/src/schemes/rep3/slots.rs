@@ -301,3 +301,6 @@ pub(super) fn opened_cost(roles: Roles, bytes: usize) -> Cost {
     cost.add(roles.right, bytes);
     cost
 }
+
+#[cfg(test)]
+mod tests;

@@ -583,9 +583,9 @@ fn shuffles_keep_rows_and_permutations_place_them() {
 
 #[test]
 fn places_are_stable_at_their_cost() {
-    for (rows, k) in
-        [(0, 5), (1, 5), (2, 1), (2, 2), (3, 3), (63, 2), (64, 5), (65, 40), (1000, 64), (1000, 65)]
-    {
+    let few = [(0, 5), (1, 5), (2, 1), (2, 2), (3, 0), (3, 3), (4, 65), (32, 5)];
+    let more = [(33, 1), (33, 0), (63, 2), (64, 5), (65, 40), (1000, 64), (1000, 65)];
+    for (rows, k) in [few.as_slice(), &more].concat() {
         let keys = coins(rows * k, 12 + rows as u64);
         let mut order: Vec<usize> = (0..rows).collect();
         order.sort_by_key(|&i| keys[i * k..(i + 1) * k].iter().rev().collect::<Vec<_>>());
