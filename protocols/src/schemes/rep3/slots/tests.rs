@@ -63,7 +63,7 @@ fn passages(digits: [u32; ROWS], seed: u8) -> Vec<Vec<Seen>> {
             threads: 1,
         };
         let pair = (0..3).map(|peer| [seed ^ (me + peer) as u8; 32]).collect();
-        let seeds = Seeds { own: [seed ^ (me as u8 + 100); 32], pair };
+        let seeds = Seeds { own: [seed ^ (me as u8 + 100); 32], pair, session: [0; 32] };
         let trio = Rc::new(Trio::new(&setup, me, &seeds).expect("the setup fits"));
         let slots: Vec<_> = (0..PASSAGES)
             .map(|id| {
