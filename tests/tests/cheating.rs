@@ -7,6 +7,10 @@ use mpc_tests::cheating::{self, Matrix, Verdict};
 use mpc_tests::seed;
 use mpc_tests::session::Under;
 
+fn protocols() -> impl Iterator<Item = Under> {
+    cheating::malicious().into_iter().chain([cheating::under(&OPEN_BOOK, 3)])
+}
+
 fn observed(under: Under) -> Matrix {
     Matrix::observe(under, 1).unwrap_or_else(|what| panic!("nobody cheats: {what}"))
 }
@@ -29,8 +33,7 @@ fn repeat(matrix: &Matrix, text: &str) {
 
 #[test]
 fn whoever_cheats_once_is_found_out_or_changes_nothing() {
-    let protocols = cheating::malicious().into_iter().chain([cheating::under(&OPEN_BOOK, 3)]);
-    for under in protocols {
+    for under in protocols() {
         let matrix = observed(under);
         if let Ok(text) = std::env::var("CHEAT") {
             repeat(&matrix, &text);
@@ -39,6 +42,17 @@ fn whoever_cheats_once_is_found_out_or_changes_nothing() {
         for seed in seed::cases(1, 1) {
             let wrong = sampled(&matrix, seed);
             assert!(wrong.is_empty(), "SEED={seed} {under}:\n  {}", wrong.join("\n  "));
+        }
+    }
+}
+
+#[test]
+fn to_choose_another_input_is_no_cheat() {
+    for under in protocols() {
+        let matrix = observed(under);
+        for cheat in 0..under.parties {
+            let verdict = matrix.with_other_inputs(cheat, 1);
+            assert_eq!(verdict, Verdict::Substituted, "{under}, party {cheat}");
         }
     }
 }

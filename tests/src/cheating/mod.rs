@@ -175,7 +175,7 @@ impl Matrix {
     ) -> std::result::Result<Vec<Sighting>, String> {
         let Matrix { under, trials, .. } = self;
         let (trial_name, case) = (trials[trial].name, &trials[trial].case);
-        let (results, _) = self.play(trial, cheat, seed, None);
+        let (results, _) = self.play(trial, cheat, seed, case, None);
         let due = case.emulate("main").map_err(|e| format!("{trial_name}: {e}"))?;
         let mut sighted = vec![];
         for (me, result) in results.into_iter().enumerate() {
@@ -276,7 +276,8 @@ impl Matrix {
         let _watchdog = Watchdog::new(&what);
         let Attempt { trial, cheat, label, occurrence, mutator, seed } = *attempt;
         let plan = Plan { label: Label(label), occurrence, mutator };
-        let (results, applied) = self.play(trial, cheat, seed, Some(plan));
+        let case = &self.trials[trial].case;
+        let (results, applied) = self.play(trial, cheat, seed, case, Some(plan));
         let misblamed = results.iter().enumerate().filter(|(me, _)| *me != cheat);
         let misblamed = misblamed.filter_map(|(_, r)| misblames(r.as_ref().ok()?, cheat)).next();
         let verdict = match self.judge(trial, cheat, &results) {
@@ -323,19 +324,35 @@ impl Matrix {
         vec![honest(0), honest(1), cheat]
     }
 
-    /// Results by party, a panic as text; and whether anything was altered.
+    /// What comes of it when a party follows the protocol with other inputs than its own, in the one
+    /// program where the cheat has any.
+    pub fn with_other_inputs(&self, cheat: Party, seed: u64) -> Verdict {
+        let owns = |t: &Trial| !owned(&t.case, &self.roles(cheat), cheat).is_empty();
+        let trial = self.trials.iter().position(owns).expect("there is such a program");
+        let mut other = self.trials[trial].case.clone();
+        for input in owned(&other, &self.roles(cheat), cheat) {
+            other.inputs[input].iter_mut().for_each(|x| *x ^= 1);
+        }
+        let (results, _) = self.play(trial, cheat, seed, &other, None);
+        self.judge(trial, cheat, &results).unwrap_or_else(Verdict::Wrong)
+    }
+
+    /// Results by party, a panic as text; and whether anything was altered. `lie` is what the cheat takes
+    /// for the program and its inputs.
     #[allow(clippy::type_complexity, reason = "a result within what may panic")]
     fn play(
         &self,
         trial: usize,
         cheat: Party,
         seed: u64,
+        lie: &Case,
         plan: Option<Plan>,
     ) -> (Vec<std::result::Result<Result<Outcome>, String>>, bool) {
         let (case, roles) = (&self.trials[trial].case, self.roles(cheat));
         let log = Mutex::new(None);
         let one = |end: Box<dyn Transport>| {
             let seeds = seeds(seed, end.me(), end.parties());
+            let case = if end.me() == cheat { lie } else { case };
             case.party_as(self.under, Truncation::Exact, "main", end, roles.clone(), &seeds)
         };
         let outcome = Network::new(self.under.parties, seed).run(|end| {
@@ -441,19 +458,21 @@ fn substituted(
     cheat: Party,
     outputs: &Outputs,
 ) -> Vec<(usize, Vec<i128>)> {
-    let inputs = case.program.inputs.iter().enumerate();
-    let owned = inputs.filter(|(_, input)| match &input.receivers {
-        Receivers::Roles(owner) => roles[owner[0] as usize] == cheat,
+    let told = |number: usize| {
+        let name = &case.program.inputs[number].name;
+        let echo = outputs.iter().find(|(id, _)| case.program.outputs[*id as usize].name == *name);
+        (number, echo.unwrap_or_else(|| panic!("no output tells input {name}")).1.clone())
+    };
+    owned(case, roles, cheat).into_iter().map(told).collect()
+}
+
+/// Numbers of the inputs of a party.
+fn owned(case: &Case, roles: &[Party], party: Party) -> Vec<usize> {
+    let of_party = |number: &usize| match &case.program.inputs[*number].receivers {
+        Receivers::Roles(owner) => roles[owner[0] as usize] == party,
         Receivers::All => false,
-    });
-    owned
-        .map(|(number, input)| {
-            let named = |id: u32| case.program.outputs[id as usize].name == input.name;
-            let echo = outputs.iter().find(|(id, _)| named(*id));
-            let echo = echo.unwrap_or_else(|| panic!("no output tells input {}", input.name));
-            (number, echo.1.clone())
-        })
-        .collect()
+    };
+    (0..case.program.inputs.len()).filter(of_party).collect()
 }
 
 fn in_range(case: &Case, input: usize, values: &[i128]) -> bool {
