@@ -30,7 +30,7 @@ pub(crate) const SHORT: Form = Form::semi_honest(4);
 const LONG: Form = Form::semi_honest(8);
 
 /// Conjunctions from which on bytes count more than time.
-const LONG_FROM: usize = 256;
+const LONG_FROM: usize = 1 << 12;
 
 /// Purposes of streams within one verb; those of inputs are the numbers of owners.
 mod purpose {

@@ -76,16 +76,28 @@ impl Hash {
     /// # Panics
     /// If the lengths differ.
     pub fn blocks(&self, x: &[Block], offset: Block, first: Block, out: &mut [Block]) {
+        self.each(x, offset, |i| first + i as Block, out);
+    }
+
+    /// `out[i] = H(x[i], tweak(i))`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn tweaked(&self, x: &[Block], tweak: impl Fn(usize) -> Block, out: &mut [Block]) {
+        self.each(x, 0, tweak, out);
+    }
+
+    #[inline(always)]
+    fn each(&self, x: &[Block], offset: Block, tweak: impl Fn(usize) -> Block, out: &mut [Block]) {
         assert_eq!(x.len(), out.len(), "as many blocks as hashes");
         let mut once = [0; BATCH];
-        let mut tweak = first;
-        for (x, out) in x.chunks(BATCH).zip(out.chunks_mut(BATCH)) {
+        let batches = x.chunks(BATCH).zip(out.chunks_mut(BATCH));
+        for (first, (x, out)) in (0..).step_by(BATCH).zip(batches) {
             let once = &mut once[..x.len()];
             once.iter_mut().zip(x).for_each(|(o, x)| *o = x ^ offset);
             self.0.encrypt(once);
-            for (out, once) in out.iter_mut().zip(once.iter()) {
-                *out = once ^ tweak;
-                tweak += 1;
+            for (i, (out, once)) in out.iter_mut().zip(once.iter()).enumerate() {
+                *out = once ^ tweak(first + i);
             }
             self.0.encrypt(out);
             out.iter_mut().zip(once.iter()).for_each(|(o, once)| *o ^= once);

@@ -7,6 +7,7 @@
 //! | [`pprf`] | trees of seeds from base transfers | Roy 2022, eprint 2022/192, Figures 13 and 14 |
 //! | [`softspoken`] | any number of correlated transfers from trees, with the check against cheaters | Roy 2022, Sections 3 and 4 |
 //! | [`products`] | products of two parties' numbers | Gilboa 1999 |
+//! | [`one_of_n`] | transfers of one of many messages | Naor, Pinkas 1999 |
 //! | [`hash`] | what breaks the correlation | Guo, Katz, Wang, Yu 2019, eprint 2019/074 |
 //!
 //! How it is used: a party makes an [`Ot`] with its keys; [`Ot::agree`] comes once, in the setup; each call of
@@ -18,6 +19,7 @@
 
 pub mod base;
 pub mod hash;
+pub mod one_of_n;
 pub mod pprf;
 pub mod products;
 pub mod softspoken;

@@ -333,3 +333,27 @@ fn products_are_what_they_are_to_be_over_every_ring_and_field() {
     products_are_right::<u128>(weighed);
     products_are_right::<u64>(Products { numbers: 2000, bits: 64, first: 0, width: 1, inner: 1 });
 }
+
+#[test]
+fn of_many_messages_the_receiver_knows_the_one_that_it_chose() {
+    for m in [1, 2, 3, 5] {
+        let groups = 700;
+        let many = [Many::chosen(groups * m); 2];
+        let views = honest(Form::semi_honest(4), many);
+        let [sender, receiver] = both(&views);
+        let all = one_of_n::masks(&sender.extended.sent, sender.delta, m);
+        let choices = &receiver.extended.choices;
+        let known = one_of_n::chosen(&receiver.extended.received, choices, m);
+        for (group, known) in known.iter().enumerate() {
+            let number =
+                (0..m).map(|i| usize::from(bit(choices, group * m + i)) << i).sum::<usize>();
+            let masks = &all[group << m..][..1 << m];
+            assert_eq!(masks[number], *known);
+            assert_eq!(masks.iter().filter(|mask| *mask == known).count(), 1);
+        }
+        if m > 1 {
+            let sums = all.chunks_exact(1 << m).map(|masks| masks.iter().fold(0, |s, x| s ^ x));
+            assert!(sums.into_iter().all(|sum: Block| sum != 0), "masks are independent");
+        }
+    }
+}
