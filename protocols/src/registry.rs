@@ -39,6 +39,7 @@ macro_rules! for_each_protocol {
             rep3_ring,
             rep3_bin,
             shamir,
+            rep4_ring,
         }
     };
 }

@@ -49,14 +49,25 @@ impl Plane {
     /// A plane of `len` elements whose words `fill` sets; they are 0 before. Bits behind the last
     /// element are cleared afterwards.
     pub fn build(unit: Unit, len: usize, fill: impl FnOnce(&mut [u64])) -> Plane {
+        let [plane] = Plane::build_all(unit, len, |[out]| fill(out));
+        plane
+    }
+
+    /// As [`Plane::build`], several planes at once.
+    pub fn build_all<const N: usize>(
+        unit: Unit,
+        len: usize,
+        fill: impl FnOnce([&mut [u64]; N]),
+    ) -> [Plane; N] {
         let words = unit.words(len);
-        let mut buffer = Buffer::zeroed(words);
-        let out = &mut buffer.words_mut()[..words];
-        fill(out);
-        if unit == Unit::Bit && !len.is_multiple_of(64) {
-            out[words - 1] &= (1 << (len % 64)) - 1;
-        }
-        Plane { buffer: Rc::new(buffer), unit, start: 0, len }
+        let mut buffers = [(); N].map(|()| Buffer::zeroed(words));
+        fill(buffers.each_mut().map(|buffer| &mut buffer.words_mut()[..words]));
+        buffers.map(|mut buffer| {
+            if unit == Unit::Bit && !len.is_multiple_of(64) {
+                buffer.words_mut()[words - 1] &= (1 << (len % 64)) - 1;
+            }
+            Plane { buffer: Rc::new(buffer), unit, start: 0, len }
+        })
     }
 
     /// A plane of `len` bits, `bit(i)` at place `i`.
@@ -80,14 +91,19 @@ impl Plane {
         result.map(|()| plane)
     }
 
-    /// Changes the words of a plane that nobody else holds. Bits behind the last element stay 0.
+    /// Changes the words of a plane that nobody else holds. Bits behind the last element are cleared
+    /// afterwards.
     ///
     /// # Panics
     /// If the plane has been cloned.
     pub fn change(&mut self, f: impl FnOnce(&mut [u64])) {
         let range = self.start..self.start + self.unit.words(self.len);
         let buffer = Rc::get_mut(&mut self.buffer).expect("a plane is changed before it is shared");
-        f(&mut buffer.words_mut()[range]);
+        let words = &mut buffer.words_mut()[range];
+        f(words);
+        if let (Unit::Bit, 1.., Some(last)) = (self.unit, self.len % 64, words.last_mut()) {
+            *last &= (1 << (self.len % 64)) - 1;
+        }
     }
 
     /// Number of elements.

@@ -18,6 +18,11 @@ impl Workers {
         Ok(Workers((threads > 1).then(pool).transpose().map_err(failed)?))
     }
 
+    /// The threads, if there are more than one.
+    pub(crate) fn pool(&self) -> Option<&rayon::ThreadPool> {
+        self.0.as_ref()
+    }
+
     /// Calls `f(first, parts)` for all tiles of `tile` elements of vectors of equal length, `parts`
     /// being the tile of each that begins at element `first`.
     pub(crate) fn tiles<T: Send>(

@@ -14,6 +14,7 @@ pub mod netlist;
 pub mod network;
 pub mod shuffle;
 pub mod sort;
+pub mod split;
 pub mod tiles;
 pub mod truncate;
 pub mod vouch;

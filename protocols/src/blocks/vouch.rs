@@ -59,6 +59,7 @@ impl Vouchers {
         }
         for peer in peers() {
             let theirs = op.recv(peer, DIGEST, HASH).await?;
+            // check: vouchers
             if !bool::from(theirs.ct_eq(&digest(due[peer].clone()))) {
                 return Err(Error::CheckFailed { what: "messages against their vouchers" });
             }

@@ -419,7 +419,9 @@ impl<W: Word> Protocol for Rep3<W> {
             Verb::Shuffle { .. } => shuffle_cost(number),
             Verb::Permute { width } => permute_cost(len / width.max(1), number),
             Verb::Places { k } => places::cost::<W>(len, k),
-            Verb::Compose { .. } | Verb::OpenWide | Verb::Mask => return None,
+            Verb::Compose { .. } | Verb::OpenWide | Verb::Mask | Verb::Halves { .. } => {
+                return None;
+            }
         })
     }
 

@@ -418,6 +418,7 @@ mod tests {
     }
     crate::for_each_protocol!(of_the_registry);
     conformance!(bare, crate::testing::bare, 3, Effort::All);
+    conformance!(bare_of_addends, crate::testing::bare::of_addends, 4, Effort::All);
     conformance!(blank, crate::schemes::blank, 1, Effort::All);
     conformance!(circuits, crate::schemes::over_binary::one_party, 1, Effort::All);
     conformance!(shamir_of_four, crate::schemes::shamir, 4, Effort::All);

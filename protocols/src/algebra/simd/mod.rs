@@ -81,6 +81,7 @@ macro_rules! kernel {
 
 mod addend;
 mod carry;
+mod joint;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod limbs;
 pub(crate) mod tile;
@@ -91,6 +92,7 @@ pub use addend::{
     times_differences,
 };
 pub use carry::{MOST_PLACES, carry_out, majority, monomials};
+pub use joint::{joint_dots, joint_masks, joint_terms};
 pub(crate) use transpose::close_up;
 pub use transpose::{SQUARES, Strip, transpose_strip};
 
