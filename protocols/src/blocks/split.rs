@@ -334,3 +334,100 @@ pub async fn low(p: &dyn Protocol, step: &Step, a: &Shares, k: u32, ring: u32) -
     let above = scale(p, step, &above, k, ring).await?;
     p.sub(step, a, &above, ring).await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::algebra::clear;
+    use crate::cost::{Comparison, Truncation};
+    use crate::protocol::Setup;
+    use crate::testing::bare::of_addends;
+    use crate::testing::session::{Session, Task};
+    use crate::value::Clear;
+
+    /// Edges of the range and some between.
+    fn values(bits: u32) -> Vec<i128> {
+        let least = -1_i128 << (bits - 1);
+        let odd = 0x5A17_93C4_E86B_D02F_1CE4_7B59_A3D8_6F01_i128;
+        let seen = [least, !least, 0, -1, 1, odd, !odd, odd << 1, odd >> 3, least + 1, least / 2];
+        seen.iter().map(|&x| clear::wrap(x, bits)).collect()
+    }
+
+    /// Three places within `1..bits`, as far as there are any.
+    fn shifts(bits: u32) -> Vec<u32> {
+        let mut shifts = vec![1, bits / 2, bits - 1];
+        shifts.retain(|&m| m > 0 && m < bits);
+        shifts.dedup();
+        shifts
+    }
+
+    async fn opened(p: &dyn Protocol, step: &Step, x: Shares) -> Result<Vec<i128>> {
+        Ok(p.open(step, &x, None, 128).await?.values().unwrap_or_default().to_vec())
+    }
+
+    async fn opened_bits(p: &dyn Protocol, step: &Step, x: Shares) -> Result<Vec<i128>> {
+        let bits = p.open_bits(step, &x, None).await?;
+        Ok(bits.values().unwrap_or_default().iter().map(|&b| i128::from(b)).collect())
+    }
+
+    /// What the blocks find about the values of a width.
+    fn found(bits: u32, p: Rc<dyn Protocol>, step: Step) -> Task<Vec<Vec<i128>>> {
+        Box::pin(async move {
+            let (p, step) = (&*p, &step);
+            let known = Clear::new(values(bits), Depth::ZERO);
+            let unknown = Clear::absent(known.len(), Depth::ZERO);
+            let x = &p.share(step, 1, if step.me() == 1 { &known } else { &unknown }, bits).await?;
+            let mut all = vec![
+                opened_bits(p, step, p.ltz(step, x, bits).await?).await?,
+                opened_bits(p, step, p.eqz(step, x, bits).await?).await?,
+                opened_bits(p, step, p.decompose(step, x, bits, bits).await?).await?,
+            ];
+            for m in shifts(bits) {
+                all.push(opened(p, step, p.shift_right(step, x, bits, m).await?).await?);
+                all.push(opened(p, step, p.wrap(step, x, bits, m).await?).await?);
+                all.push(opened(p, step, p.trunc(step, x, bits, m).await?).await?);
+            }
+            Ok(all)
+        })
+    }
+
+    fn each(bits: u32, f: impl Fn(i128) -> i128) -> Vec<i128> {
+        values(bits).into_iter().map(f).collect()
+    }
+
+    #[test]
+    fn numbers_of_every_width_are_split_right() {
+        for (ring, widths) in [(64, 1..=64), (128, 60..=128)] {
+            let setup = Setup {
+                parties: 4,
+                ring_bits: ring,
+                field_bits: ring,
+                stat_sec: 40,
+                truncation: Truncation::Probabilistic,
+                comparison: Comparison::default(),
+                threads: 1,
+            };
+            let session = Session { build: of_addends::build, setup, seed: 3 };
+            let first = *widths.start();
+            let outcome =
+                session.run(widths.clone().count(), |i, p, step| found(first + i as u32, p, step));
+            for (bits, found) in widths.zip(&outcome[0].results) {
+                assert_eq!(found[0], each(bits, |x| i128::from(x < 0)), "sign, {bits} bits");
+                assert_eq!(found[1], each(bits, |x| i128::from(x == 0)), "zero, {bits} bits");
+                let places = |x: i128| (0..bits).map(move |j| x >> j & 1);
+                let all: Vec<i128> = values(bits).into_iter().flat_map(places).collect();
+                assert_eq!(found[2], all, "bits, {bits} of them");
+                for (m, found) in shifts(bits).into_iter().zip(found[3..].chunks(3)) {
+                    assert_eq!(found[0], each(bits, |x| x >> m), "{bits} bits shifted by {m}");
+                    assert_eq!(found[1], each(bits, |x| clear::wrap(x, m)), "{bits} modulo {m}");
+                    for (near, floor) in found[2].iter().zip(each(bits, |x| x >> m)) {
+                        let up = clear::wrap(floor.wrapping_add(1), ring);
+                        assert!([floor, up].contains(near), "{bits} bits rounded by {m}");
+                    }
+                }
+            }
+        }
+    }
+}

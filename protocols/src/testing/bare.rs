@@ -23,18 +23,14 @@ pub(super) fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Pr
 }
 
 /// Of four parties, with addends.
-pub(super) mod of_addends {
+pub(crate) mod of_addends {
     use super::*;
 
     /// Makes one of the four parties.
     ///
     /// # Errors
     /// Those of the scheme.
-    pub(in crate::testing) fn build(
-        setup: &Setup,
-        me: Party,
-        seeds: &Seeds,
-    ) -> Result<Rc<dyn Protocol>> {
+    pub(crate) fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>> {
         Ok(Rc::new(Bare(rep4_ring::build(setup, me, seeds)?)))
     }
 }

@@ -1,13 +1,13 @@
 //! What honest parties do about a cheater, and what messages look like.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use mpc_runtime::simulate::Network;
 use mpc_runtime::tamper::{MUTATORS, Mutator, Plan, Report, Tamper};
 use mpc_runtime::transport::Frame;
-use mpc_runtime::{Depth, Executor, Header, Label, Party, Result, Step, Transport};
+use mpc_runtime::{Depth, Executor, Header, Label, Party, Phase, Result, Step, Transport};
 
 use super::PARTIES;
 use crate::cost::{Comparison, Truncation};
@@ -252,4 +252,39 @@ fn messages_are_uniform_whatever_the_inputs() {
             assert!(chi < 400.0, "{name} of party {party}: chi square {chi}");
         }
     }
+}
+
+#[test]
+fn a_permutation_is_opened_behind_the_barrier() {
+    let outcome = mpc_runtime::local::run(PARTIES, |end| {
+        let mut executor = Executor::new(Box::new(end));
+        let me = executor.me();
+        let p = rep4_ring::build(&setup(), me, &seeds(5, me, PARTIES)).expect("the setup fits");
+        let (protocol, step) = (p.clone(), executor.step(0, 0, Depth::ZERO));
+        executor.spawn(0, 0, async move { protocol.setup(&step.preprocessing()).await });
+        finish(&mut executor).expect("nobody cheats");
+        let step = executor.step(1, 0, Depth::ZERO);
+        let door = Rc::new(executor.slot::<Depth>());
+        let there = Rc::new(Cell::new(false));
+        let (closed, arrived) = (door.clone(), there.clone());
+        step.set_barrier(Rc::new(move || {
+            arrived.set(true);
+            let door = closed.clone();
+            Box::pin(async move { *door.wait().await })
+        }));
+        executor.spawn(1, 0, async move {
+            let x = p.public(&step, &counting(9)).await?;
+            p.permute(&step, &x, &x, 1, 5).await.map(drop)
+        });
+        executor.run_ready().expect("nobody cheats");
+        while !there.get() {
+            executor.wait().expect("the shuffle goes on");
+            executor.run_ready().expect("nobody cheats");
+        }
+        let before = executor.stats().sent_in(Phase::Online).messages;
+        door.fill(executor.deepest());
+        finish(&mut executor).expect("nobody cheats");
+        (before, executor.stats().sent_in(Phase::Online).messages)
+    });
+    assert!(outcome.iter().all(|&counts| counts == (3, 4)), "{outcome:?}");
 }
