@@ -92,6 +92,11 @@ pub enum Verb {
     },
     /// Numbers from single bits.
     FromBits,
+    /// Two numbers of `k` bits whose difference a number is.
+    Halves {
+        /** Bits of each. */
+        k: u32,
+    },
     /// Exclusive or of secret bits.
     Xor,
     /// Exclusive or of bits never both 1, and everything with clear bits.

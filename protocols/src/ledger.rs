@@ -200,6 +200,12 @@ macro_rules! define_ledger {
                 self.scheme.addends()
             }
 
+            fn halves<'a>(&'a self, step: &'a Step, a: &'a Shares, k: u32) -> Option<Fut<'a>> {
+                let len = 2 * a.len() * k as usize;
+                let depth = self.charge(step, a.depth, Verb::Halves { k }, len, k)?;
+                Some(now(Shares::phantom(len, depth)))
+            }
+
             fn verifies(&self) -> bool {
                 self.scheme.verifies()
             }

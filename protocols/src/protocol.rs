@@ -295,7 +295,8 @@ macro_rules! define_protocol {
                 Shares::phantom(a.len() * k as usize, a.depth)
             }
 
-            /// `floor(addend / 2^shift)` for addend `j` of each number, without sign, as a shared number.
+            /// `floor(addend / 2^shift)` for addend `j` of each number, without sign, as addend `j` of a
+            /// shared number, the other addends of which are 0.
             fn addend_shifted(&self, a: &Shares, _j: usize, _shift: u32) -> Shares {
                 Shares::phantom(a.len(), a.depth)
             }
@@ -303,6 +304,15 @@ macro_rules! define_protocol {
             /// Addend `j` of each shared bit, as a shared number 0 or 1.
             fn bit_addend(&self, a: &Shares, _j: usize) -> Shares {
                 Shares::phantom(a.len(), a.depth)
+            }
+
+            /// Two numbers whose difference each number is modulo `2^k`, as shared bits: the lowest bits
+            /// of all minuends, then their next ones, and so on, and then the subtrahends; `None` if
+            /// adding up the addends is all there is. [`Verb::Halves`] is what the cost is declared as.
+            ///
+            /// [`Verb::Halves`]: crate::Verb::Halves
+            fn halves<'a>(&'a self, _step: &'a Step, _a: &'a Shares, _k: u32) -> Option<Fut<'a>> {
+                None
             }
 
             /// A public number as a share.

@@ -47,6 +47,7 @@ macro_rules! for_each_protocol {
             semi2k,
             semi_bin,
             yao,
+            rep4_ring,
         }
     };
 }

@@ -91,14 +91,19 @@ impl Plane {
         result.map(|()| plane)
     }
 
-    /// Changes the words of a plane that nobody else holds. Bits behind the last element stay 0.
+    /// Changes the words of a plane that nobody else holds. Bits behind the last element are cleared
+    /// afterwards.
     ///
     /// # Panics
     /// If the plane has been cloned.
     pub fn change(&mut self, f: impl FnOnce(&mut [u64])) {
         let range = self.start..self.start + self.unit.words(self.len);
         let buffer = Rc::get_mut(&mut self.buffer).expect("a plane is changed before it is shared");
-        f(&mut buffer.words_mut()[range]);
+        let words = &mut buffer.words_mut()[range];
+        f(words);
+        if let (Unit::Bit, 1.., Some(last)) = (self.unit, self.len % 64, words.last_mut()) {
+            *last &= (1 << (self.len % 64)) - 1;
+        }
     }
 
     /// Number of elements.

@@ -38,7 +38,7 @@ pub use executor::{Executor, Slot, join_all};
 pub use message::{Depth, Header, Label, Phase};
 pub use random::{Key, Stream};
 pub use stats::{Counts, Stats};
-pub use step::{Op, OpId, Step};
+pub use step::{Barrier, Op, OpId, Step};
 pub use transport::Transport;
 
 /// Number of a party, from 0.

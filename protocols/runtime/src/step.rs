@@ -1,6 +1,8 @@
 //! The context that a protocol verb works in: where in the program it is, whom it talks to.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::executor::{Core, MessageKey, Receive};
@@ -9,6 +11,9 @@ use crate::{Depth, Error, Header, Key, Label, Party, Phase, Result, Stream};
 
 /// Forks of one step at one level.
 const MAX_FORKS: u64 = (1 << 16) - 1;
+
+/// What comes before an opening within a verb: gives the depth of what is known then.
+pub type Barrier = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = Depth>>>>;
 
 /// One instruction of a run, or a part of it that goes on by itself.
 ///
@@ -23,6 +28,7 @@ pub struct Step {
     phase: Phase,
     base: Depth,
     whole: usize,
+    barrier: OnceCell<Barrier>,
     ops: Cell<u32>,
     forks: Cell<u64>,
 }
@@ -37,6 +43,7 @@ impl Step {
             phase: Phase::Online,
             base,
             whole: 0,
+            barrier: OnceCell::new(),
             ops: Cell::new(0),
             forks: Cell::new(0),
         }
@@ -46,6 +53,21 @@ impl Step {
     #[must_use]
     pub fn tile_of(self, elements: usize) -> Step {
         Step { whole: elements, ..self }
+    }
+
+    /// Says what comes before openings within verbs of this step and of its forks to come; once.
+    pub fn set_barrier(&self, barrier: Barrier) {
+        let first = self.barrier.set(barrier).is_ok();
+        assert!(first, "a step has one barrier");
+    }
+
+    /// To be awaited before a verb opens what is not hidden by a uniform mask: verifies what led there,
+    /// where that must be. The depth of that knowledge.
+    pub async fn before_opening(&self) -> Depth {
+        match self.barrier.get() {
+            Some(barrier) => barrier().await,
+            None => Depth::ZERO,
+        }
     }
 
     /// A part of this step that runs beside what follows.
@@ -78,6 +100,7 @@ impl Step {
             phase,
             base,
             path,
+            barrier: self.barrier.clone(),
             ops: Cell::new(0),
             forks: Cell::new(0),
             ..*self

@@ -6,6 +6,7 @@ use mpc_runtime::{Result, Step, join_all};
 
 use super::carry;
 use super::mask::{Low, low, no_masks, ones};
+use super::split;
 use super::wires::{Wires, clear_rows};
 use crate::protocol::{Domain, Protocol};
 use crate::value::{Clear, Shares};
@@ -22,6 +23,7 @@ pub async fn ltz(p: &dyn Protocol, step: &Step, a: &Shares, bits: u32) -> Result
             negative_to_bit(p, step, &sign).await
         }
         Domain::Prime { .. } => negative_to_bit(p, step, a).await,
+        Domain::Ring { .. } if p.addends() > 0 => split::ltz(p, step, a, bits).await,
         Domain::Ring { .. } => {
             let Low { c, r } = low(p, step, a, bits, bits).await?;
             let top = bits as usize - 1;
@@ -58,6 +60,9 @@ async fn low_are_zero(
     bits: u32,
     m: u32,
 ) -> Result<Shares> {
+    if p.addends() > 0 {
+        return split::eqz(p, step, a, m).await;
+    }
     let Low { c, r } = low(p, step, a, bits, m).await?;
     let (_, equal) = carry::borrow_inputs(p, step, &c, &r.bits).await?;
     carry::all(p, step, &equal).await

@@ -4,6 +4,7 @@ use mpc_runtime::{Depth, Result, Step};
 
 use super::carry;
 use super::mask::{Low, constant, low, no_masks};
+use super::split;
 use super::wires::{Wires, clear_rows};
 use crate::protocol::{Domain, Protocol};
 use crate::value::{Clear, ClearVec, Shares};
@@ -73,16 +74,30 @@ pub async fn decompose(
     bits: u32,
 ) -> Result<Shares> {
     let width = k.min(bits);
-    let Low { c, r } = low(p, step, a, bits, width).await?;
-    let (g, e) = carry::borrow_inputs(p, step, &c, &r.bits).await?;
-    let rows = match p.domain() {
-        Domain::Ring { .. } => ring_bits(p, step, &g, &e).await?,
-        Domain::Prime { .. } => field_bits(p, step, &c, &r.bits, &g, &e).await?,
-        Domain::Binary { .. } => return no_masks(),
+    let rows = match p.addends() {
+        0 => masked_bits(p, step, a, width, bits).await?,
+        _ => split::decompose(p, step, a, width).await?,
     };
     let top = width as usize - 1;
     let extended: Vec<usize> = (0..k as usize).map(|j| j.min(top)).collect();
     Ok(rows.pick(&extended).to_elements())
+}
+
+/// The low `width` bits, by a masked opening.
+async fn masked_bits(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    width: u32,
+    bits: u32,
+) -> Result<Wires> {
+    let Low { c, r } = low(p, step, a, bits, width).await?;
+    let (g, e) = carry::borrow_inputs(p, step, &c, &r.bits).await?;
+    match p.domain() {
+        Domain::Ring { .. } => ring_bits(p, step, &g, &e).await,
+        Domain::Prime { .. } => field_bits(p, step, &c, &r.bits, &g, &e).await,
+        Domain::Binary { .. } => no_masks(),
+    }
 }
 
 /// Bits of `c - r` where exclusive or is free: `c ⊕ r ⊕ borrow`.

@@ -9,6 +9,7 @@
 
 use mpc_runtime::{Depth, Party, Result, Step, join_all};
 
+use super::split;
 use crate::cost::{Call, Verb};
 use crate::protocol::Protocol;
 use crate::value::{Clear, ClearBits, Shares};
@@ -24,7 +25,8 @@ pub struct DaBits {
 
 /// Whether the scheme has a way of its own from bits to numbers.
 pub fn converts(p: &dyn Protocol) -> bool {
-    p.cost(&Call { verb: Verb::FromBits, len: 1, bits: 1, whole: 0 }).is_some()
+    let call = Call { verb: Verb::FromBits, len: 1, bits: 1, whole: 0 };
+    p.addends() > 0 || p.cost(&call).is_some()
 }
 
 /// `n` daBits: random bits, converted if the scheme can do that by itself.
@@ -62,16 +64,24 @@ async fn joined(p: &dyn Protocol, step: &Step, parts: &[DaBits]) -> Result<Vec<D
     let half = parts.len() / 2;
     let (left, right) = (stacked(&parts[..half]), stacked(&parts[half..2 * half]));
     let bits = p.xor(step, &left.bits, &right.bits).await?;
-    let both = p.mul(step, &left.numbers, &right.numbers, 2).await?;
-    let sum = p.add(step, &left.numbers, &right.numbers, 3).await?;
-    let twice = p.add(step, &both, &both, 3).await?;
-    let numbers = p.sub(step, &sum, &twice, 2).await?;
+    let numbers = exclusive_or(p, step, &left.numbers, &right.numbers).await?;
     let n = parts[0].bits.len();
     let one = |i: usize| DaBits {
         bits: bits.slice(i * n..(i + 1) * n),
         numbers: numbers.slice(i * n..(i + 1) * n),
     };
     Ok((0..half).map(one).chain(parts[2 * half..].iter().cloned()).collect())
+}
+
+/// `x ⊕ y` of numbers 0 and 1: `x + y - 2xy`.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn exclusive_or(p: &dyn Protocol, step: &Step, x: &Shares, y: &Shares) -> Result<Shares> {
+    let both = p.mul(step, x, y, 2).await?;
+    let sum = p.add(step, x, y, 3).await?;
+    let twice = p.add(step, &both, &both, 3).await?;
+    p.sub(step, &sum, &twice, 2).await
 }
 
 fn stacked(parts: &[DaBits]) -> DaBits {
@@ -90,6 +100,9 @@ fn as_numbers(bits: &ClearBits) -> Clear {
 /// # Errors
 /// Those of the protocol.
 pub async fn from_bits(p: &dyn Protocol, step: &Step, a: &Shares) -> Result<Shares> {
+    if p.addends() > 0 {
+        return split::from_bits(p, step, a).await;
+    }
     let r = dabits(p, &step.preprocessing(), a.len()).await?;
     let hidden = p.xor(step, a, &r.bits).await?;
     let c = p.open_bits(step, &hidden, None).await?;

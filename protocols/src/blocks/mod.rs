@@ -16,6 +16,7 @@ pub mod ot;
 pub mod pairs;
 pub mod shuffle;
 pub mod sort;
+pub mod split;
 pub mod tiles;
 pub mod truncate;
 pub mod vouch;

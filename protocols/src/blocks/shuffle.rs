@@ -101,6 +101,8 @@ pub async fn permute(
     let bound = bits.max(index_bits);
     let shuffled = p.shuffle(step, &joined, rows, wider, bound).await?;
     let places = shuffled.pick(rows, |row| row * wider + width);
+    // An error that a cheater put in before would be seen where it went.
+    let places = places.at_depth(step.before_opening().await);
     let places = p.open(step, &places, None, index_bits).await?;
     let values = shuffled.pick(rows * width, |at| at / width * wider + at % width);
     let values = values.at_depth(places.depth);

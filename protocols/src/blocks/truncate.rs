@@ -16,6 +16,7 @@ use super::mask::{
     EdaBit, constant, edabit, low, no_masks, ones, open_integer, open_low, public_wide, raise,
     scale, shift_wide,
 };
+use super::split;
 use super::wires::{Wires, clear_rows};
 use crate::cost::Truncation;
 use crate::protocol::{Domain, Protocol};
@@ -43,6 +44,9 @@ pub async fn nearest(
     match p.domain() {
         Domain::Prime { .. } if exact => field(p, step, a, bits, shift, Rounding::Nearest).await,
         Domain::Prime { .. } => field(p, step, a, bits, shift, Rounding::Random).await,
+        Domain::Ring { bits: ring } if bits < ring && !exact && p.addends() > 0 => {
+            split::shift(p, step, a, (bits, shift), ring, false).await
+        }
         Domain::Ring { bits: ring } if bits < ring && !exact => {
             ring_random(p, step, a, bits, shift, ring).await
         }
@@ -83,6 +87,9 @@ pub async fn floor(
     }
     match p.domain() {
         Domain::Prime { .. } => field(p, step, a, bits, shift, Rounding::Floor).await,
+        Domain::Ring { bits: ring } if p.addends() > 0 => {
+            split::shift(p, step, a, (bits, shift), ring, true).await
+        }
         Domain::Ring { bits: ring } => ring_floor(p, step, a, bits, shift, ring).await,
         Domain::Binary { .. } => no_masks(),
     }
@@ -96,9 +103,14 @@ pub async fn wrap(p: &dyn Protocol, step: &Step, a: &Shares, bits: u32, k: u32) 
     if k >= bits {
         return Ok(a.clone());
     }
-    let hidden = low(p, step, a, bits, k).await?;
     // With half the range added, the result is that of [0, 2^k), less half the range.
     let half = 1_u128 << (k - 1);
+    if let (Domain::Ring { bits: ring }, 1..) = (p.domain(), p.addends()) {
+        let x = raise(p, step, a, k - 1, 0, ring).await?;
+        let rest = split::low(p, step, &x, k, ring).await?;
+        return p.add_clear(step, &rest, &constant(half.wrapping_neg() as i128), k).await;
+    }
+    let hidden = low(p, step, a, bits, k).await?;
     let c = hidden.c.map(a.len(), |v| v.iter().map(|&c| c.wrapping_add(half) & ones(k)).collect());
     let borrow = carry::less_than_shared(p, step, &c, &hidden.r.bits).await?;
     let borrow = p.from_bits(step, &borrow).await?;

@@ -12,6 +12,8 @@ mod rep3;
 pub mod rep3_bin;
 pub mod rep3_field;
 pub mod rep3_ring;
+mod rep4;
+pub mod rep4_ring;
 pub mod semi;
 pub mod semi2k;
 pub mod semi_bin;

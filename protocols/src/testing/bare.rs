@@ -1,5 +1,5 @@
-//! A protocol that leaves everything to the blocks but what is required: its laws are those of the
-//! blocks among several parties.
+//! Protocols that leave everything to the blocks but what is required: their laws are those of the
+//! blocks among several parties, with masked openings and with addends.
 
 use std::rc::Rc;
 
@@ -7,7 +7,7 @@ use mpc_runtime::{Party, Result, Step};
 
 use crate::cost::{Call, Cost, Truncation, Verb};
 use crate::protocol::{Domain, Fut, Protocol, Seeds, Setup};
-use crate::schemes::rep3_ring;
+use crate::schemes::{rep3_ring, rep4_ring};
 use crate::value::{Clear, ClearBits, Shares};
 use crate::verbs::for_each_verb;
 
@@ -20,6 +20,19 @@ struct Bare(Rc<dyn Protocol>);
 /// Those of the scheme.
 pub(super) fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>> {
     Ok(Rc::new(Bare(rep3_ring::build(setup, me, seeds)?)))
+}
+
+/// Of four parties, with addends.
+pub(crate) mod of_addends {
+    use super::*;
+
+    /// Makes one of the four parties.
+    ///
+    /// # Errors
+    /// Those of the scheme.
+    pub(crate) fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>> {
+        Ok(Rc::new(Bare(rep4_ring::build(setup, me, seeds)?)))
+    }
 }
 
 macro_rules! define_bare {
@@ -43,6 +56,42 @@ macro_rules! define_bare {
 
             fn corrupted(&self, parties: usize) -> usize {
                 self.0.corrupted(parties)
+            }
+
+            fn setup<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
+                self.0.setup(step)
+            }
+
+            fn setup_cost(&self, parties: usize) -> Cost {
+                self.0.setup_cost(parties)
+            }
+
+            fn verifies(&self) -> bool {
+                self.0.verifies()
+            }
+
+            fn check<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
+                self.0.check(step)
+            }
+
+            fn check_cost(&self, calls: &[Call], parties: usize) -> Cost {
+                self.0.check_cost(calls, parties)
+            }
+
+            fn addends(&self) -> usize {
+                self.0.addends()
+            }
+
+            fn addend_bits(&self, a: &Shares, j: usize, k: u32) -> Shares {
+                self.0.addend_bits(a, j, k)
+            }
+
+            fn addend_shifted(&self, a: &Shares, j: usize, shift: u32) -> Shares {
+                self.0.addend_shifted(a, j, shift)
+            }
+
+            fn bit_addend(&self, a: &Shares, j: usize) -> Shares {
+                self.0.bit_addend(a, j)
             }
 
             fn cost(&self, call: &Call) -> Option<Cost> {

@@ -446,6 +446,7 @@ mod tests {
     }
     crate::for_each_protocol!(of_the_registry);
     conformance!(bare, crate::testing::bare, 3, Effort::All);
+    conformance!(bare_of_addends, crate::testing::bare::of_addends, 4, Effort::All);
     conformance!(blank, crate::schemes::blank, 1, Effort::All);
     conformance!(circuits, crate::schemes::over_binary::one_party, 1, Effort::All);
     conformance!(semi_bin_of_three, crate::schemes::semi_bin, 3, Effort::of("semi-bin"));

@@ -1,7 +1,7 @@
 //! Parties in one process, and the laws that every protocol keeps.
 
 #[cfg(test)]
-mod bare;
+pub(crate) mod bare;
 pub mod cases;
 pub mod conformance;
 pub mod privacy;

@@ -2,12 +2,13 @@
 //!
 //! Releases that follow each other pass a gate together: what led to them is checked, then they are
 //! opened, then the openings are checked, then the values are used. During a check nothing else is
-//! under way, so that no party learns from an opening what helps it to pass the check.
+//! under way, so that no party learns from an opening what helps it to pass the check. A verb that opens
+//! a value within itself waits at the first door too; what it opened is checked with its result.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use mpc_runtime::{Depth, Result, Slot};
+use mpc_runtime::{Barrier, Depth, Result, Slot};
 
 use super::Machine;
 
@@ -74,6 +75,15 @@ impl Machine {
             Rc::new(Gate { doors, waiting: Default::default() })
         };
         Some(self.checks.gate.borrow_mut().get_or_insert_with(new).clone())
+    }
+
+    /// The gate before what a verb opens within itself, if the protocol has checks.
+    pub(super) fn barrier(&self) -> Option<Barrier> {
+        let gate = self.gate()?;
+        Some(Rc::new(move || {
+            let gate = gate.clone();
+            Box::pin(async move { gate.before_opening().await })
+        }))
     }
 
     /// Counts results that a check will be about.

@@ -82,6 +82,7 @@ macro_rules! kernel {
 mod addend;
 mod carry;
 mod gf256;
+mod joint;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod limbs;
 pub(crate) mod tile;
@@ -93,6 +94,7 @@ pub use addend::{
 };
 pub use carry::{MOST_PLACES, carry_out, majority, monomials};
 pub use gf256::form_of_products;
+pub use joint::{joint_dots, joint_masks, joint_terms};
 pub(crate) use transpose::close_up;
 pub use transpose::{SQUARES, Strip, transpose_strip};
 

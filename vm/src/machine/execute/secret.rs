@@ -246,11 +246,33 @@ impl execute::Random for Machine {
         shuffle(Shuffle) [s a] => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::Shuffle| {
             p.shuffle(step, o[0].secret(), g.rows.0 as usize, g.width.0 as usize, g.bits.0).await
         };
-        permute(Permute) [s a, s perm] => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::Permute| {
-            p.permute(step, o[0].secret(), o[1].secret(), g.width.0 as usize, g.bits.0).await
-        };
-        places(Places) [sb a] => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::Places| {
-            p.places(step, o[0].secret(), len(g.dst.0), g.bits.0).await
-        };
+    }
+
+    fn permute(&mut self, groups: &[group::Permute]) -> Result<()> {
+        let barrier = self.barrier();
+        self.spawn_each(
+            groups,
+            |m, g| {
+                Ok(vec![Wanted::s(m, g.a.0, len(g.a.0))?, Wanted::s(m, g.perm.0, len(g.perm.0))?])
+            },
+            |m, g, level| to_s(m, g.dst.0, level),
+            async move |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::Permute| {
+                barrier.iter().for_each(|barrier| step.set_barrier(barrier.clone()));
+                p.permute(step, o[0].secret(), o[1].secret(), g.width.0 as usize, g.bits.0).await
+            },
+        )
+    }
+
+    fn places(&mut self, groups: &[group::Places]) -> Result<()> {
+        let barrier = self.barrier();
+        self.spawn_each(
+            groups,
+            |m, g| Ok(vec![Wanted::sb(m, g.a.0, len(g.a.0))?]),
+            |m, g, level| to_s(m, g.dst.0, level),
+            async move |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::Places| {
+                barrier.iter().for_each(|barrier| step.set_barrier(barrier.clone()));
+                p.places(step, o[0].secret(), len(g.dst.0), g.bits.0).await
+            },
+        )
     }
 }
