@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::{Four, PARTIES};
+use crate::checks::security_check;
 use crate::cost::Cost;
 
 const PART: Label = Label("rep4.key.part");
@@ -71,10 +72,11 @@ impl Four {
         }
         for peer in peers() {
             let theirs = op.recv(peer, DIGEST, SEED).await?;
-            // check: rep4 keys
-            if !bool::from(theirs.ct_eq(&ours(peer))) {
-                return Err(Error::CheckFailed { what: "keys of three parties" });
-            }
+            security_check!(
+                "rep4.keys",
+                bool::from(theirs.ct_eq(&ours(peer))),
+                Error::CheckFailed { what: "keys of three parties" }
+            );
         }
         op.round();
         let held = [1, 2, 3].map(|by| Key::new(&keys[self.party(by)], "rep4"));
