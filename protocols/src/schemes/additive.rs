@@ -502,8 +502,8 @@ impl<N: Number> Additive<N> {
                 });
                 op.send(chooser, CONVERT, &message)?;
             } else if me == chooser {
-                for sender in 0..chooser {
-                    let received = &with[sender].as_ref().expect("a peer").received;
+                for (sender, with) in with[..chooser].iter().enumerate() {
+                    let received = &with.as_ref().expect("a peer").received;
                     let message = op.recv(sender, CONVERT, products.bytes::<N>()).await?;
                     let mut good = None;
                     share.change(|out| {

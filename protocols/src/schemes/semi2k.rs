@@ -299,7 +299,7 @@ mod tests {
     /// Payloads by label.
     type Sent = BTreeMap<u16, Vec<u8>>;
 
-    /// A transport that keeps what it sends.
+    /// A transport that keeps what it sends to the next party.
     struct Recording {
         end: local::Local,
         sent: Rc<RefCell<Sent>>,
@@ -315,7 +315,10 @@ mod tests {
         }
 
         fn send(&mut self, to: Party, header: &Header, payload: &[u8]) -> Result<()> {
-            self.sent.borrow_mut().entry(header.label).or_default().extend(payload);
+            // What goes to all is kept once.
+            if to == (self.me() + 1) % self.parties() {
+                self.sent.borrow_mut().entry(header.label).or_default().extend(payload);
+            }
             self.end.send(to, header, payload)
         }
 
@@ -387,7 +390,7 @@ mod tests {
                     }
                 }
             }
-            assert!(seen >= 4 * parties, "messages were recorded");
+            assert!(seen >= 4 * (parties - 1), "messages were recorded");
         }
     }
 }
