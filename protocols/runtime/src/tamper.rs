@@ -56,15 +56,15 @@ pub const MUTATORS: &[Mutator] = &[
     mutator("flip the first bit", Act::Payload(|p, _| flip(p, |_| 0, 1))),
     mutator("flip a bit in the middle", Act::Payload(|p, _| flip(p, |n| n / 2, 1))),
     mutator("flip the last bit", Act::Payload(|p, _| flip(p, |n| n.saturating_sub(1), 0x80))),
-    mutator("flip some bit", Act::Payload(flip_some)),
+    mutator("flip some bit", Act::Payload(|p, seed| flip_some(p, seed))),
     mutator("add one", Act::Payload(|p, _| add_one(p))),
     mutator("add one in each word", Act::Payload(|p, _| words(p, |_, w| w.wrapping_add(1)))),
     mutator("subtract one in each word", Act::Payload(|p, _| words(p, |_, w| w.wrapping_sub(1)))),
     mutator("double each word", Act::Payload(|p, _| words(p, |_, w| w.wrapping_mul(2)))),
     mutator("negate each word", Act::Payload(|p, _| words(p, |_, w| w.wrapping_neg()))),
     mutator("flip the top bit of each word", Act::Payload(|p, _| words(p, |_, w| w ^ 1 << 63))),
-    mutator("a random first word", Act::Payload(random_first)),
-    mutator("random words", Act::Payload(random)),
+    mutator("a random first word", Act::Payload(|p, seed| random_first(p, seed))),
+    mutator("random words", Act::Payload(|p, seed| random(p, seed))),
     mutator("the prime 2^61 - 1 in each word", Act::Payload(|p, _| words(p, |_, _| (1 << 61) - 1))),
     mutator("the prime 2^127 - 1 in two words", Act::Payload(|p, _| words(p, wide_prime))),
     mutator("swap the halves", Act::Payload(|p, _| swap_halves(p))),
@@ -90,10 +90,10 @@ pub const MUTATORS: &[Mutator] = &[
     mutator("to all: add one in each word", Act::Call(|p, _| words(p, |_, w| w.wrapping_add(1)))),
     mutator("to all: double each word", Act::Call(|p, _| words(p, |_, w| w.wrapping_mul(2)))),
     mutator("to all: zero", Act::Call(|p, _| p.fill(0))),
-    mutator("to all: random words", Act::Call(random)),
+    mutator("to all: random words", Act::Call(|p, seed| random(p, seed))),
     mutator("onward: flip the first bit", Act::Onward(|p, _| flip(p, |_| 0, 1))),
     mutator("onward: add one in each word", Act::Onward(|p, _| words(p, |_, w| w.wrapping_add(1)))),
-    mutator("onward: random words", Act::Onward(random)),
+    mutator("onward: random words", Act::Onward(|p, seed| random(p, seed))),
     mutator("onward: zero", Act::Onward(|p, _| p.fill(0))),
 ];
 
@@ -115,7 +115,7 @@ fn flip(payload: &mut [u8], place: fn(usize) -> usize, bit: u8) {
     }
 }
 
-fn flip_some(payload: &mut Vec<u8>, seed: u64) {
+fn flip_some(payload: &mut [u8], seed: u64) {
     let at = mix(seed) % (8 * payload.len() as u64).max(1);
     if let Some(byte) = payload.get_mut(at as usize / 8) {
         *byte ^= 1 << (at % 8);
@@ -146,11 +146,11 @@ fn wide_prime(number: u64, _: u64) -> u64 {
     u64::MAX >> (number % 2)
 }
 
-fn random(payload: &mut Vec<u8>, seed: u64) {
+fn random(payload: &mut [u8], seed: u64) {
     words(payload, |number, _| mix(seed ^ mix(number)));
 }
 
-fn random_first(payload: &mut Vec<u8>, seed: u64) {
+fn random_first(payload: &mut [u8], seed: u64) {
     let first = payload.len().min(8);
     words(&mut payload[..first], |_, _| mix(seed));
 }
