@@ -9,10 +9,11 @@
 //!           is ever masked and opened; see `majority`. Random elements: `prss`, with joint keys.
 //! Security: any t = ceil(n/2) - 1 parties learn nothing; if they cheat, honest parties abort or have the
 //!           right result, but with a probability of at most 2/p for each vector of products.
-//! Cost:     with m = 2t + 1: mul 1 round, 2t elements and 2(m - 1 - t) hashes from each of m; before, 5
-//!           rounds, t + 2t elements and a coin for the vector. share 1 round, m - 1 - t elements from the
-//!           owner; open 1 round, t elements from each; share_bits 2 rounds, n - 1 bits from the owner
-//!           and hashes. random_bits 5 rounds, 4t elements.
+//! Cost:     with m = 2t + 1: mul 1 round, 2t elements and t hashes from each of m; before, 5 rounds, 3t
+//!           elements, hashes and a coin for the vector. share 1 round, t elements from the owner; open 1
+//!           round, t elements and t hashes from each; share_bits 2 rounds, n - 1 bits from the owner and
+//!           hashes; before, random bits. random_bits 5 rounds, 4t elements, hashes and a coin. If n is
+//!           even, the last party deals to one more and is told by t + 1 and hashes.
 
 use std::rc::Rc;
 
