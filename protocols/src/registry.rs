@@ -52,6 +52,8 @@ macro_rules! for_each_protocol {
             semi_bin,
             yao,
             rep4_ring,
+            mal_shamir,
+            mal_rep3_field,
         }
     };
 }

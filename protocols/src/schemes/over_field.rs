@@ -107,6 +107,12 @@ pub(crate) trait FieldScheme<F: Prime> {
     /// Numbers of `owner` as shares.
     fn share<'a>(&'a self, step: &'a Step, owner: Party, x: Known) -> Fut<'a>;
 
+    /// Bits of `owner` as shares, if the scheme has to see to it that they are bits. Then it says what
+    /// `ShareBits` costs.
+    fn share_bits<'a>(&'a self, step: &'a Step, owner: Party, x: Known) -> Fut<'a> {
+        self.share(step, owner, x)
+    }
+
     /// The elements themselves, to `to`, or to all if `None`.
     fn open<'a>(&'a self, step: &'a Step, a: &'a Shares, to: Option<Party>) -> Fut<'a, Opened>;
 
@@ -375,7 +381,10 @@ impl<F: Prime> Protocol for OverField<F> {
             Verb::Linear | Verb::AddClear | Verb::MulClear | Verb::LinearBits => {}
             Verb::FromBits | Verb::AsBits | Verb::Compose { .. } => {}
             Verb::Sum { .. } | Verb::MatMulClear { .. } => {}
-            _ => return self.scheme.cost(&of_scheme(call)),
+            _ => {
+                let own = self.scheme.cost(call);
+                return own.or_else(|| self.scheme.cost(&of_scheme(call)));
+            }
         }
         Some(Cost::local(self.scheme.parties()))
     }
@@ -464,7 +473,7 @@ impl<F: Prime> Protocol for OverField<F> {
     }
 
     fn share_bits<'a>(&'a self, step: &'a Step, owner: Party, x: &'a ClearBits) -> Fut<'a> {
-        self.scheme.share(step, owner, self.owned(step, owner, x, bit))
+        self.scheme.share_bits(step, owner, self.owned(step, owner, x, bit))
     }
 
     fn open_bits<'a>(

@@ -14,7 +14,7 @@
 
 mod bits;
 mod kings;
-mod prss;
+pub(crate) mod prss;
 pub(crate) mod sharing;
 
 use std::rc::Rc;

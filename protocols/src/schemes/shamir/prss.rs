@@ -10,11 +10,14 @@
 use std::cell::OnceCell;
 
 use mpc_runtime::{Depth, Key, Label, Op, Party, Result, Step, Stream};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::corrupted;
 use super::sharing::{Scratch, Sharing, add_weighed, lagrange, point};
+use crate::Error;
 use crate::algebra::field::Field;
+use crate::checks::security_check;
 use crate::cost::{Cost, Sent};
 use crate::protocol::Seeds;
 use crate::value::Plane;
@@ -24,6 +27,7 @@ const MOST_PARTIES: usize = 7;
 
 const SEED_BYTES: usize = 32;
 const SEEDS: Label = Label("shamir.prss.seeds");
+const SEEN: Label = Label("shamir.prss.seen");
 const DEALT: Label = Label("shamir.random");
 
 /// A set that this party belongs to.
@@ -89,6 +93,89 @@ impl<F: Field> Subsets<F> {
 impl<F: Field> Sharing<F> {
     pub(crate) fn by_subsets(&self) -> bool {
         by_subsets(self.n)
+    }
+
+    /// As [`Sharing::agree`], among parties that may cheat: all members of a set contribute to its key,
+    /// so that none chooses it, and compare what they got. A member that waits for what the others say
+    /// before it contributes gains nothing: it knows the key anyhow. Two rounds.
+    pub(crate) async fn agree_compared(&self, step: &Step) -> Result<()> {
+        if !self.by_subsets() || self.subsets.0.get().is_some() {
+            return Ok(());
+        }
+        let op = step.op(Depth::ZERO);
+        let (me, peers) = (self.me, || (0..self.n).filter(|&peer| peer != self.me));
+        let mine: Vec<u32> = sets(self.n, self.t).filter(|&set| has(set, me)).collect();
+        let words = Zeroizing::new(self.own_stream(&op).words(mine.len() * SEED_BYTES / 8));
+        let own: &[u8] = bytemuck::cast_slice(&words);
+        let common = |peer| mine.iter().enumerate().filter(move |(_, set)| has(**set, peer));
+        let mut parts = Zeroizing::new(vec![[0; SEED_BYTES]; mine.len() * self.n]);
+        for (i, part) in own.chunks_exact(SEED_BYTES).enumerate() {
+            parts[i * self.n + me].copy_from_slice(part);
+        }
+        let chosen = |peer| -> Zeroizing<Vec<u8>> {
+            let part = |(i, _)| own[i * SEED_BYTES..][..SEED_BYTES].to_vec();
+            Zeroizing::new(common(peer).flat_map(part).collect())
+        };
+        for peer in peers().filter(|&peer| me < self.n && common(peer).next().is_some()) {
+            op.send(peer, SEEDS, &chosen(peer))?;
+        }
+        for peer in peers().filter(|&peer| common(peer).next().is_some()) {
+            let payload = op.recv(peer, SEEDS, common(peer).count() * SEED_BYTES).await?;
+            for ((i, _), part) in common(peer).zip(payload.chunks_exact(SEED_BYTES)) {
+                parts[i * self.n + peer].copy_from_slice(part);
+            }
+        }
+        op.round();
+        let joint = |i: usize| {
+            let mut hasher = blake3::Hasher::new_derive_key("mpc-protocols 2026-11 prss key");
+            hasher.update(&mine[i].to_le_bytes());
+            let members = (0..self.n).filter(|&party| has(mine[i], party));
+            members.for_each(|party| _ = hasher.update(&parts[i * self.n + party]));
+            Zeroizing::new(*hasher.finalize().as_bytes())
+        };
+        let seeds: Vec<Zeroizing<[u8; SEED_BYTES]>> = (0..mine.len()).map(joint).collect();
+        let digest = |peer| {
+            let mut hasher = blake3::Hasher::new_derive_key("mpc-protocols 2026-11 prss keys seen");
+            common(peer).for_each(|(i, _)| _ = hasher.update(&seeds[i][..]));
+            *hasher.finalize().as_bytes()
+        };
+        for peer in peers().filter(|&peer| common(peer).next().is_some()) {
+            op.send(peer, SEEN, &digest(peer))?;
+        }
+        for peer in peers().filter(|&peer| common(peer).next().is_some()) {
+            let theirs = op.recv(peer, SEEN, SEED_BYTES).await?;
+            security_check!(
+                "shamir.prss.keys",
+                bool::from(theirs.ct_eq(&digest(peer))),
+                Error::CheckFailed { what: "common keys" },
+            );
+        }
+        op.round();
+        let subset = |(i, &set): (usize, &u32)| Subset {
+            set,
+            key: key(&seeds[i][..], set),
+            weight: weight(set, self.n, me),
+        };
+        let subsets = mine.iter().enumerate().map(subset).collect();
+        assert!(self.subsets.0.set(subsets).is_ok(), "set up once");
+        Ok(())
+    }
+
+    /// What [`Sharing::agree_compared`] costs.
+    pub(crate) fn agreeing_compared(&self) -> Cost {
+        let mut cost = Cost::local(self.n);
+        if !self.by_subsets() || self.n - self.t == 2 {
+            return cost;
+        }
+        cost.rounds = 2;
+        for (from, to) in (0..self.n).flat_map(|from| (0..self.n).map(move |to| (from, to))) {
+            let common = sets(self.n, self.t).filter(|&set| has(set, from) && has(set, to)).count();
+            if from != to && common > 0 {
+                cost.add(from, common * SEED_BYTES);
+                cost.add(from, SEED_BYTES);
+            }
+        }
+        cost
     }
 
     /// Agrees on the keys: the lowest member of each set sends a seed to the others. One round.

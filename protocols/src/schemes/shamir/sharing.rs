@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mpc_runtime::{Depth, Key, Label, Misbehaviour, Op, Party, Result, Step, Stream};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::corrupted;
@@ -15,6 +16,7 @@ use super::prss::Subsets;
 use crate::Error;
 use crate::algebra::bits::Wire;
 use crate::algebra::field::Field;
+use crate::checks::security_check;
 use crate::cost::Cost;
 use crate::protocol::{Seeds, Setup};
 use crate::schemes::over_field::TILE_WORDS;
@@ -27,6 +29,11 @@ const OWN: u16 = u16::MAX;
 
 const OPEN: Label = Label("shamir.open");
 const OPEN_TO: Label = Label("shamir.open.to");
+const PROVEN: Label = Label("shamir.open.proven");
+const PROOF: Label = Label("shamir.open.proof");
+
+/// Bytes of the hash that stands for a longer vector of shares.
+pub(crate) const HASH: usize = 32;
 
 /// Elements of a tile.
 pub(crate) const fn tile<F: Field>() -> usize {
@@ -76,6 +83,15 @@ fn last<F: Field>(len: usize) -> Wire {
 /// Bytes of a message of `len` numbers.
 fn payload_bytes<F: Field>(len: usize) -> usize {
     8 * F::WORDS * (len / F::PACKED) + last::<F>(len).bytes()
+}
+
+/// What proves knowledge of a vector: its hash, or itself if it is shorter.
+pub(crate) fn proof(a: &Plane) -> Zeroizing<Vec<u8>> {
+    let bytes: &[u8] = bytemuck::cast_slice(a.words());
+    Zeroizing::new(match bytes.len() {
+        ..=HASH => bytes.to_vec(),
+        _ => blake3::hash(bytes).as_bytes().to_vec(),
+    })
 }
 
 /// Uniform elements of a stream, from element `first` on.
@@ -128,17 +144,25 @@ pub(crate) struct Sharing<F> {
     dealt: Vec<(Party, Vec<F>)>,
     /// Weights of the shares of this party and the t after it, at 0.
     opened: Vec<F>,
+    /// For each other party, the weights of the same shares at its point.
+    others: Vec<(Party, Vec<F>)>,
     /// Weight of this party's product among those of the 2t + 1 resharing parties.
     pub(crate) product: F,
 }
 
 impl<F: Field> Sharing<F> {
     pub(crate) fn new(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Self> {
-        let (n, t) = (setup.parties, corrupted(setup.parties));
+        Sharing::among(setup.parties, setup, me, seeds)
+    }
+
+    /// A sharing among the first `n` parties. Another party has no shares, but may deal and learn.
+    pub(crate) fn among(n: usize, setup: &Setup, me: Party, seeds: &Seeds) -> Result<Self> {
+        let t = corrupted(n);
         let derived: Vec<usize> = (1..=t).map(|k| point((me + k) % n)).collect();
         let known: Vec<usize> = std::iter::once(0).chain(derived.iter().copied()).collect();
         let sent = (0..n).filter(|&party| !derived.contains(&point(party)));
         let openers: Vec<usize> = (0..=t).map(|k| point((me + k) % n)).collect();
+        let others = (0..n).filter(|&party| !openers.contains(&point(party)));
         let products: Vec<usize> = (0..2 * t + 1).map(point).collect();
         Ok(Sharing {
             me,
@@ -150,6 +174,7 @@ impl<F: Field> Sharing<F> {
             subsets: Subsets::new(n, t, me, seeds),
             dealt: sent.map(|party| (party, lagrange(&known, point(party)))).collect(),
             opened: lagrange(&openers, 0),
+            others: others.map(|party| (party, lagrange(&openers, point(party)))).collect(),
             product: lagrange::<F>(&products, 0).get(me).copied().unwrap_or(F::zeroed()),
         })
     }
@@ -229,8 +254,9 @@ impl<F: Field> Sharing<F> {
         op.send(to, label, &payload)
     }
 
-    /// Deals what `secret(first, tile)` fills in to all; gives this party's own share.
-    fn deal(
+    /// Deals what `secret(first, tile)` fills in to all; gives this party's own share, if it
+    /// has shares.
+    pub(crate) fn deal(
         &self,
         op: &Op<'_>,
         label: Label,
@@ -389,6 +415,77 @@ impl<F: Field> Sharing<F> {
             }
         });
         Ok((Some(values), op.round()))
+    }
+
+    /// Whether `from` sends its shares themselves to `to`, who computes all others from them.
+    fn tells(&self, from: Party, to: Party) -> bool {
+        from != to && (from + self.n - to % self.n) % self.n <= self.t
+    }
+
+    /// As [`Sharing::opened`], with a proof: who does not send its shares sends their hash, so that the
+    /// receiver knows that all shares are on one polynomial of degree t. `parties` says how many parties
+    /// there are, with those that have no shares.
+    pub(crate) async fn opened_proven(
+        &self,
+        op: &Op<'_>,
+        a: &Plane,
+        to: Option<Party>,
+        parties: usize,
+    ) -> Result<Option<Plane>> {
+        let len = a.len();
+        if self.me < self.n {
+            let proof = proof(a);
+            let receivers = (0..parties).filter(|&p| p != self.me && to.is_none_or(|to| to == p));
+            for receiver in receivers {
+                match self.tells(self.me, receiver) {
+                    true => self.send(op, receiver, PROVEN, a, len)?,
+                    false => op.send(receiver, PROOF, &proof)?,
+                }
+            }
+        }
+        if to.is_some_and(|to| to != self.me) {
+            op.round();
+            return Ok(None);
+        }
+        let mut shares = vec![];
+        for k in 0..=self.t {
+            let party = (self.me + k) % self.n;
+            shares.push(match party == self.me {
+                true => a.clone(),
+                false => self.receive(op, party, PROVEN, len).await?,
+            });
+        }
+        let shares: Vec<&[F]> = shares.iter().map(of).collect();
+        let at = |weights: &[F]| {
+            self.plane(len, |first, out| {
+                for (share, &weight) in shares.iter().zip(weights) {
+                    add_weighed(out, &share[first..], weight);
+                }
+            })
+        };
+        for (party, weights) in &self.others {
+            let due = proof(&at(weights));
+            let found = op.recv(*party, PROOF, due.len()).await?;
+            security_check!(
+                "shamir.open.degree",
+                bool::from(found.ct_eq(&due)),
+                Error::CheckFailed { what: "shares of an opened value" },
+            );
+        }
+        op.round();
+        Ok(Some(at(&self.opened)))
+    }
+
+    /// Cost of [`Sharing::opened_proven`].
+    pub(crate) fn opening_proven(&self, to: Option<Party>, len: usize, parties: usize) -> Cost {
+        let mut cost = Cost { rounds: 1, ..Cost::local(parties) };
+        let bytes = payload_bytes::<F>(len);
+        for from in 0..self.n {
+            for to in (0..parties).filter(|&p| p != from && to.is_none_or(|to| to == p)) {
+                cost.add(from, if self.tells(from, to) { bytes } else { bytes.min(HASH) });
+            }
+        }
+        cost
     }
 
     /// Cost of a round in which `dealers` deal `len` secrets.

@@ -1,0 +1,135 @@
+//! Bits that are bits, whoever cheats: the numbers 0 and 1.
+
+use mpc_runtime::{Depth, Error, Label, Op, Party, Result, Step};
+use subtle::ConstantTimeEq;
+
+use super::beaver::Beaver;
+use super::{Base, Shape, elements, plane, verified};
+use crate::algebra::field::{LANES, Prime};
+use crate::checks::security_check;
+use crate::cost::Cost;
+use crate::schemes::over_field::Known;
+use crate::schemes::shamir::sharing::{HASH, uniform};
+use crate::value::{Plane, Shares};
+
+const BITS: Label = Label("verified.share_bits");
+const SEEN: Label = Label("verified.share_bits.seen");
+
+impl<F: Prime, B: Base<F>> Beaver<F, B> {
+    /// Random bits: the square of a random number r is verified and opened, and r divided by a root of it
+    /// is 1 or -1. Should r be 0, which has a probability of 1/p, the bit is 0.
+    pub(super) async fn bits(&self, step: &Step, n: usize) -> Result<Shares> {
+        let (base, workers) = (&self.base, self.base.workers());
+        let op = step.op(Depth::ZERO);
+        let r = base.random(&op, n, uniform).await?;
+        let square = verified::multiply(base, step, op.depth(), Shape::Each(n), (&r, &r), true);
+        let verified::Verified { opened, depth, .. } = square.await?;
+        let squares = opened.expect("asked for");
+        let halved = plane(workers, n, halved_roots(elements::<F>(&squares)));
+        let (halved, half) = (elements::<F>(&halved), F::ONE.plus(F::ONE).inverse());
+        let bit = |(r, one): (&Plane, &F)| {
+            let (r, one) = (elements::<F>(r), one.times(half));
+            plane(workers, n, |first, out: &mut [F]| {
+                let values = r[first..].iter().zip(&halved[first..]);
+                for (bit, (&r, &root)) in out.iter_mut().zip(values) {
+                    // Roots are public.
+                    let zero = root.wide() == [0, 0];
+                    *bit = if zero { F::ZERO } else { r.times(root).plus(one) };
+                }
+            })
+        };
+        Ok(Shares::new(r.iter().zip(&self.one).map(bit).collect(), depth))
+    }
+
+    /// What [`Beaver::bits`] costs.
+    pub(super) fn bits_cost(&self, n: usize) -> Cost {
+        self.base.randomness(n).then(&verified::cost(&self.base, Shape::Each(n), true))
+    }
+
+    /// Bits of `owner`: random bits are opened to it, and it tells all where its own differ. All but the
+    /// owner compare what they heard.
+    pub(super) async fn dealt_bits(&self, step: &Step, owner: Party, x: Known) -> Result<Shares> {
+        let (n, prep) = (x.len, step.preprocessing());
+        let hiding = self.bits(&prep, n).await?;
+        let op = prep.op(hiding.depth);
+        let known = self.base.open(&op, hiding.planes(), Some(owner)).await?;
+        let op = step.op(x.depth.max(op.depth()));
+        let bytes = n.div_ceil(8);
+        let differ = match known.zip(x.elements) {
+            None => op.recv(owner, BITS, bytes).await?.to_vec(),
+            Some((known, own)) => {
+                let (known, own) = (elements::<F>(&known), elements::<F>(&own));
+                let bit = |i: usize| known[i].wide() != own[i].wide();
+                let mut differ = vec![0; bytes];
+                (0..n).for_each(|i| differ[i / 8] |= u8::from(bit(i)) << (i % 8));
+                for peer in (0..op.parties()).filter(|&peer| peer != owner) {
+                    op.send(peer, BITS, &differ)?;
+                }
+                differ
+            }
+        };
+        op.round();
+        if op.me() != owner {
+            compare(&op, owner, &differ).await?;
+        }
+        let depth = op.round();
+        let bit = |(c, &one): (&Plane, &F)| {
+            let c = elements::<F>(c);
+            plane(self.base.workers(), n, |first, out: &mut [F]| {
+                for (i, o) in (first..).zip(out) {
+                    let differs = differ[i / 8] >> (i % 8) & 1 == 1;
+                    *o = if differs { one.minus(c[i]) } else { c[i] };
+                }
+            })
+        };
+        Ok(Shares::new(hiding.planes().iter().zip(&self.one).map(bit).collect(), depth))
+    }
+
+    /// What [`Beaver::dealt_bits`] costs.
+    pub(super) fn dealing_bits(&self, owner: Party, n: usize) -> Cost {
+        let (base, parties) = (&self.base, self.base.parties());
+        let ahead = self.bits_cost(n).then(&base.opening(Some(owner), n)).ahead();
+        let (bytes, others) = (n.div_ceil(8), parties - 1);
+        let told = Cost::by(owner, parties, others as u64, others * bytes);
+        let mut compared = Cost { rounds: 1, ..Cost::local(parties) };
+        for party in (0..parties).filter(|&party| party != owner) {
+            (1..others).for_each(|_| compared.add(party, bytes.min(HASH)));
+        }
+        ahead.then(&told).then(&compared)
+    }
+}
+
+/// Fills in half the inverse roots of public squares.
+fn halved_roots<F: Prime>(squares: &[F]) -> impl Fn(usize, &mut [F]) + Sync {
+    let half = F::ONE.plus(F::ONE).inverse();
+    move |first, out| {
+        for (i, out) in out.chunks_mut(LANES).enumerate() {
+            let mut lanes = [F::ZERO; LANES];
+            let here = first + i * LANES;
+            lanes[..out.len()].copy_from_slice(&squares[here..][..out.len()]);
+            out.copy_from_slice(&F::inverse_roots(lanes)[..out.len()]);
+            out.iter_mut().for_each(|root| *root = root.times(half));
+        }
+    }
+}
+
+/// All but `owner` compare what it told them.
+async fn compare(op: &Op<'_>, owner: Party, told: &[u8]) -> Result<()> {
+    let due = match told.len() {
+        ..=HASH => told.to_vec(),
+        _ => blake3::hash(told).as_bytes().to_vec(),
+    };
+    let peers = || (0..op.parties()).filter(|&peer| peer != owner && peer != op.me());
+    for peer in peers() {
+        op.send(peer, SEEN, &due)?;
+    }
+    for peer in peers() {
+        let found = op.recv(peer, SEEN, due.len()).await?;
+        security_check!(
+            "verified.share_bits.same",
+            bool::from(found.ct_eq(&due)),
+            Error::CheckFailed { what: "bits told to several parties" },
+        );
+    }
+    Ok(())
+}
