@@ -13,7 +13,9 @@
 //! a ring `128/c - 1`, since any a will do), and `n·k(k+1)/2` bits of products in a ring, `n·k` elements over a
 //! prime; two rounds.
 
+use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::rc::Rc;
 
 use mpc_runtime::{Depth, Error, Key, Label, Misbehaviour, Op, Party, Result, Step, Stream};
@@ -356,62 +358,81 @@ impl<N: Number> Additive<N> {
         opening(self.n, to, 8 * N::WORDS * len)
     }
 
-    fn triple_transfers(&self, map: Map) -> Many {
-        let len = map.products::<N>().transfers();
+    /// Transfers of a part of a triple.
+    fn triple_transfers(&self, part: &Products) -> Many {
+        let len = part.transfers();
         if N::RING && self.n == 2 { Many::random(len) } else { Many::chosen(len) }
     }
 
     async fn triple(&self, step: &Step, map: Map) -> Result<Triple> {
         let op = step.op(Depth::ZERO);
-        let (products, [numbers, others]) = (map.products::<N>(), map.operands());
-        let many = self.triple_transfers(map);
+        let [numbers, others] = map.operands();
         let draw =
             |len, purpose| plane(len, |out| uniform::<N>(&op.stream(&self.own, purpose), out));
-        let mut a = draw(numbers, purpose::A);
-        let b = draw(others, purpose::B);
-        let given = if many.random { Zeroizing::new(vec![]) } else { dense::<N>(of(&a)) };
+        let (mut a, b) = (draw(numbers, purpose::A), draw(others, purpose::B));
+        let mut c = plane::<N>(map.results(), |_| ());
+        let mut depth = Depth::ZERO;
+        for part in parts(map.products::<N>()) {
+            let op = step.op(Depth::ZERO);
+            self.cross(&op, map, &part, &mut a, of(&b), &mut c).await?;
+            depth = depth.max(op.round());
+        }
+        c.change(|out| map.add(bytemuck::cast_slice_mut(out), of::<N>(&a), of(&b)));
+        Ok(Triple { a, b, c, depth })
+    }
+
+    /// Adds this party's shares of the products of its `a` with the `b` of others, and of its `b` with the `a` of
+    /// others, for a part of the numbers `a`. Between two parties in a ring that part of `a` becomes what
+    /// the transfers make it.
+    async fn cross(
+        &self,
+        op: &Op<'_>,
+        map: Map,
+        (first, products): &(usize, Products),
+        a: &mut Plane,
+        b: &[N],
+        c: &mut Plane,
+    ) -> Result<()> {
+        let many = self.triple_transfers(products);
+        let given = if many.random {
+            Zeroizing::new(vec![])
+        } else {
+            dense::<N>(&of(a)[*first..][..products.numbers])
+        };
         let choices = if many.random { Choices::Random } else { Choices::Given(&given) };
-        let right = of::<N>(&b);
+        let sum = RefCell::new(c);
+        let change = |f: &mut dyn FnMut(&mut [N])| {
+            sum.borrow_mut().change(|out| f(bytemuck::cast_slice_mut(out)));
+        };
         let received = |_, Received { transfers, choices }: Received| {
-            (plane(map.results(), |out: &mut [N]| prepare(&products, &transfers, out)), choices)
+            change(&mut |out| prepare(products, *first, &transfers, out));
+            choices
         };
         let sent = |peer, sent: Transfers| {
-            let factor = |number, _, column| right[map.second(number, column)];
-            let mut message = vec![];
-            let share = plane(map.results(), |out| {
-                message = offer(&products, &sent, self.ot.delta(peer), factor, out);
-            });
-            (share, message)
+            let factor = |number, _, column| b[map.second(number, column)];
+            let (delta, mut message) = (self.ot.delta(peer), vec![]);
+            change(&mut |out| message = offer(products, *first, &sent, delta, factor, out));
+            message
         };
         let call = Call { send: many, receive: many, choices };
-        let with = self.ot.extend_with(&op, |_| call, received, sent).await?;
+        let with = self.ot.extend_with(op, |_| call, received, sent).await?;
         let with = |peer: Party| with[peer].as_ref().expect("a peer");
         if many.random {
-            let ((_, choices), _) = with(1 - self.me);
-            a = Plane::build(Unit::Words(N::WORDS), numbers, |out| {
-                out.copy_from_slice(&choices[..out.len()]);
+            let (choices, _) = with(1 - self.me);
+            a.change(|out| {
+                let words = N::WORDS * products.numbers;
+                out[N::WORDS * first..][..words].copy_from_slice(&choices[..words]);
             });
         }
-        let mut c = plane(map.results(), |out| map.add(out, of::<N>(&a), right));
-        let change = |c: &mut Plane, f: &mut dyn FnMut(&mut [N])| {
-            c.change(|out| f(bytemuck::cast_slice_mut(out)));
-        };
+        self.peers().try_for_each(|peer| op.send(peer, PRODUCTS, &with(peer).1))?;
         for peer in self.peers() {
-            let ((mine, _), (theirs, message)) = with(peer);
-            op.send(peer, PRODUCTS, message)?;
-            change(&mut c, &mut |out| {
-                add(out, of(mine));
-                add(out, of(theirs));
-            });
-        }
-        for peer in self.peers() {
-            let ((_, choices), _) = with(peer);
             let message = op.recv(peer, PRODUCTS, products.bytes::<N>()).await?;
             let mut good = None;
-            change(&mut c, &mut |out| good = accept(&products, choices, &message, out));
+            let choices = &with(peer).0;
+            change(&mut |out| good = accept(products, *first, choices, &message, out));
             good.ok_or_else(|| out_of_range(peer, PRODUCTS))?;
         }
-        Ok(Triple { a, b, c, depth: op.round() })
+        Ok(())
     }
 
     /// A bilinear map of two shared vectors, by a triple made ahead. One round.
@@ -451,8 +472,12 @@ impl<N: Number> Additive<N> {
             return Cost::local(n);
         }
         let each = |bytes: usize| Cost::each(n, 1, n as u64 - 1, (n - 1) * bytes);
-        let triple = Ot::cost(SHORT, n, |_, _| self.triple_transfers(map));
-        let triple = triple.then(&each(map.products::<N>().bytes::<N>()));
+        let part = |(_, part): (usize, Products)| {
+            let extended = Ot::cost(SHORT, n, |_, _| self.triple_transfers(&part));
+            extended.then(&each(part.bytes::<N>()))
+        };
+        let parts = parts(map.products::<N>()).map(part);
+        let triple = parts.fold(Cost::local(n), |all, part| all.beside(&part));
         triple.ahead().beside(&each(8 * N::WORDS * (left + right)))
     }
 
@@ -465,10 +490,20 @@ impl<N: Number> Additive<N> {
         len: usize,
         k: usize,
     ) -> Result<Shares> {
-        let op = step.op(Depth::ZERO);
-        if len == 0 {
-            return Ok(vector::<N>(0, op.depth(), |_| ()));
+        let mut all = vec![];
+        for range in runs(len, k) {
+            let mut part = Zeroizing::new(vec![0; range.len().div_ceil(64)]);
+            copy_bits(bits, range.start, range.len(), &mut part, 0);
+            all.push(self.convert(step, &part, range.len(), k).await?);
         }
+        if all.is_empty() {
+            all.push(vector::<N>(0, Depth::ZERO, |_| ()));
+        }
+        Ok(Shares::concat(&all))
+    }
+
+    async fn convert(&self, step: &Step, bits: &[u64], len: usize, k: usize) -> Result<Shares> {
+        let op = step.op(Depth::ZERO);
         let (me, many, nothing) = (self.me, Many::chosen(len), Many::chosen(0));
         let with = self
             .ot
@@ -498,7 +533,7 @@ impl<N: Number> Additive<N> {
                     let factor = |number: usize, bit: usize, _| {
                         N::zero().minus(now[number * k + bit].lowered(bit as u32))
                     };
-                    message = offer(&products, sent, self.ot.delta(chooser), factor, out);
+                    message = offer(&products, 0, sent, self.ot.delta(chooser), factor, out);
                 });
                 op.send(chooser, CONVERT, &message)?;
             } else if me == chooser {
@@ -508,8 +543,8 @@ impl<N: Number> Additive<N> {
                     let mut good = None;
                     share.change(|out| {
                         let out = bytemuck::cast_slice_mut::<u64, N>(out);
-                        prepare(&products, received, out);
-                        good = accept(&products, bits, &message, out);
+                        prepare(&products, 0, received, out);
+                        good = accept(&products, 0, bits, &message, out);
                     });
                     good.ok_or_else(|| out_of_range(sender, CONVERT))?;
                 }
@@ -530,10 +565,12 @@ impl<N: Number> Additive<N> {
 
     /// What [`Additive::converted`] costs.
     pub(crate) fn converted_cost(&self, len: usize, k: usize) -> Cost {
+        let parts = runs(len, k).map(|range| self.convert_cost(range.len(), k));
+        parts.fold(Cost::local(self.n), |all, part| all.beside(&part))
+    }
+
+    fn convert_cost(&self, len: usize, k: usize) -> Cost {
         let n = self.n;
-        if len == 0 {
-            return Cost::local(n);
-        }
         let many = |sender, receiver| Many::chosen(if sender < receiver { len } else { 0 });
         let mut products = Cost { rounds: n as u32 - 1, ..Cost::local(n) };
         let bytes = conversion(len, k).bytes::<N>() as u64;
@@ -543,6 +580,26 @@ impl<N: Number> Additive<N> {
         }
         Ot::cost(SHORT, n, many).then(&products)
     }
+}
+
+/// Bytes or so of a message that nobody waits for yet. Long vectors go in parts, one after the other: who is ahead
+/// of its peers fills their memory with one part of each vector only.
+const PART_BYTES: usize = 1 << 20;
+
+/// Parts of products, with the number that each begins at.
+fn parts(all: Products) -> impl Iterator<Item = (usize, Products)> {
+    // Close to what a number takes in any ring or field: 64 elements or more of 4 bytes or more.
+    let each = (all.width * all.bits * all.bits / 8).max(1);
+    let most = (PART_BYTES / each).max(1);
+    (0..all.numbers)
+        .step_by(most)
+        .map(move |first| (first, Products { numbers: most.min(all.numbers - first), ..all }))
+}
+
+/// Runs of bits, whole numbers of `k` of them each.
+fn runs(len: usize, k: usize) -> impl Iterator<Item = Range<usize>> {
+    let most = (PART_BYTES / 8 / k).max(1) * k;
+    (0..len).step_by(most).map(move |first| first..len.min(first + most))
 }
 
 /// A product for every bit, with twice its weight.

@@ -32,6 +32,14 @@ const LONG: Form = Form::semi_honest(8);
 /// Conjunctions from which on bytes count more than time.
 const LONG_FROM: usize = 1 << 12;
 
+/// Conjunctions whose triples are made together.
+const PART: usize = 1 << 18;
+
+/// Lengths of parts of a vector.
+fn parts_of(len: usize) -> impl Iterator<Item = usize> {
+    (0..len).step_by(PART).map(move |first| PART.min(len - first))
+}
+
 /// Purposes of streams within one verb; those of inputs are the numbers of owners.
 mod purpose {
     pub(super) const A: u16 = 0;
@@ -112,7 +120,21 @@ impl Gmw {
         if self.n == 2 { Many::random(len) } else { Many::chosen(len) }
     }
 
+    /// In parts, one after the other: who is ahead of its peers fills their memory with one part of each
+    /// vector only.
     async fn triples(&self, step: &Step, len: usize) -> Result<Triples> {
+        let mut parts = vec![];
+        for len in parts_of(len) {
+            parts.push(self.triples_of_part(step, len).await?);
+        }
+        let all = |of: fn(&Triples) -> &Plane| {
+            Plane::concat(&parts.iter().map(|part| of(part).clone()).collect::<Vec<_>>())
+        };
+        let depth = parts.iter().fold(Depth::ZERO, |depth, part| depth.max(part.depth));
+        Ok(Triples { a: all(|t| &t.a), b: all(|t| &t.b), c: all(|t| &t.c), depth })
+    }
+
+    async fn triples_of_part(&self, step: &Step, len: usize) -> Result<Triples> {
         let op = step.op(Depth::ZERO);
         let ot = if len < LONG_FROM { &*self.short } else { &self.long };
         if self.n == 2 {
@@ -304,10 +326,12 @@ impl Gmw {
             }
             Verb::And if len == 0 => Cost::local(n),
             Verb::And => {
-                let mut triples = Ot::cost(Gmw::form(len), n, |_, _| self.transfers(len));
-                if n > 2 {
-                    triples = triples.then(&each(bytes));
-                }
+                let part = |len: usize| {
+                    let extended = Ot::cost(Gmw::form(len), n, |_, _| self.transfers(len));
+                    if n > 2 { extended.then(&each(len.div_ceil(8))) } else { extended }
+                };
+                let parts = parts_of(len).map(part);
+                let triples = parts.fold(Cost::local(n), |all, part| all.beside(&part));
                 triples.ahead().beside(&each(Wire { rows: 2, bits: len }.bytes()))
             }
             Verb::OpenBits { to } => opening(n, to, bytes),

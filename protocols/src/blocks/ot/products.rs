@@ -15,7 +15,7 @@ use crate::algebra::number::Number;
 /// Which products, and where they are added up.
 #[derive(Clone, Copy)]
 pub struct Products {
-    /// Numbers of the receiver.
+    /// Numbers of the receiver in this part.
     pub numbers: usize,
     /// Bits of each.
     pub bits: usize,
@@ -178,10 +178,11 @@ fn words<N: Number>(x: &N) -> &[u64] {
     bytemuck::cast_slice(std::slice::from_ref(x))
 }
 
-/// The sender's message; its shares of the products are subtracted from `share`. `factor(number, bit, column)` is
+/// The sender's message on numbers from `start` on; its shares of the products are subtracted from `share`. `factor(number, bit, column)` is
 /// what bit `bit` of the receiver's number is multiplied with.
 pub fn offer<N: Number>(
     products: &Products,
+    start: usize,
     sent: &Transfers,
     delta: Block,
     factor: impl Fn(usize, usize, usize) -> N,
@@ -198,35 +199,41 @@ pub fn offer<N: Number>(
             let numbers = zero.0.chunks_exact(bits).zip(one.0.chunks_exact(bits));
             for (number, (zero, one)) in (first..).zip(numbers) {
                 for (bit, (&zero, &one)) in zero.iter().zip(one).enumerate() {
-                    let hidden = zero.minus(one).plus(factor(number, bit, column));
+                    let hidden = zero.minus(one).plus(factor(start + number, bit, column));
                     writer.put(words(&hidden), N::bits_of_raised(products.first + bit as u32));
                 }
-                products.add(share, number, column, |bit| zero[bit], N::minus);
+                products.add(share, start + number, column, |bit| zero[bit], N::minus);
             }
         }
     });
     writer.finish(bytes)
 }
 
-/// Adds what the receiver has before the message of the sender comes to `share`.
-pub fn prepare<N: Number>(products: &Products, received: &Transfers, share: &mut [N]) {
+/// Adds what the receiver has of numbers from `start` on before the message of the sender comes to `share`.
+pub fn prepare<N: Number>(
+    products: &Products,
+    start: usize,
+    received: &Transfers,
+    share: &mut [N],
+) {
     let bits = products.bits;
     let mut mask = Wiped::<N>(vec![]);
     received.groups(bits, |first, blocks| {
         for column in 0..products.width {
             masks(received.hash(), blocks, 0, (first * bits, column), &mut mask.0);
             for (number, mask) in (first..).zip(mask.0.chunks_exact(bits)) {
-                products.add(share, number, column, |bit| mask[bit], N::plus);
+                products.add(share, start + number, column, |bit| mask[bit], N::plus);
             }
         }
     });
 }
 
-/// Adds the rest of the receiver's shares to `share`, given its choices and the message of the sender. `None` if
+/// Adds the rest of the receiver's shares, of numbers from `start` on, to `share`, given its choices and the message of the sender. `None` if
 /// that holds no numbers.
 #[must_use]
 pub fn accept<N: Number>(
     products: &Products,
+    start: usize,
     choices: &[u64],
     message: &[u8],
     share: &mut [N],
@@ -248,7 +255,7 @@ pub fn accept<N: Number>(
                     let choice = choices[at / 64] >> (at % 64) & 1;
                     *hidden = number_read.unwrap_or(N::zero()).masked(choice);
                 }
-                products.add(share, number, column, |bit| hidden.0[bit], N::plus);
+                products.add(share, start + number, column, |bit| hidden.0[bit], N::plus);
             }
         }
     }

@@ -288,14 +288,14 @@ fn products_are_right<N: Number>(products: Products) {
         factors[(number * products.bits + bit) * products.width + column]
     };
     let mut shares = [0, 1].map(|_| vec![N::zero(); products.results()]);
-    let message = offer(&products, sent, sender.delta, factor, &mut shares[0]);
+    let message = offer(&products, 0, sent, sender.delta, factor, &mut shares[0]);
     assert_eq!(message.len(), products.bytes::<N>());
     if N::RING && message.len() > 1 << 16 {
         assert_uniform("products", message.iter().copied());
     }
-    prepare(&products, received, &mut shares[1]);
+    prepare(&products, 0, received, &mut shares[1]);
     let choices = &receiver.extended.choices;
-    accept(&products, choices, &message, &mut shares[1]).expect("numbers");
+    accept(&products, 0, choices, &message, &mut shares[1]).expect("numbers");
     let mut due = vec![N::zero(); products.results()];
     for at in 0..products.transfers() * products.width {
         let (transfer, column) = (at / products.width, at % products.width);
