@@ -3,7 +3,7 @@
 use bytemuck::Pod;
 
 use super::field::{F61, F127, F255, Prime};
-use super::ring::{Ring, Word};
+use super::ring::{Integer, Ring, Word};
 use crate::protocol::Domain;
 
 /// Integers modulo 2^64 or 2^128, or modulo a prime, as plain words. Arithmetic has no branches that depend on
@@ -109,7 +109,7 @@ macro_rules! impl_ring {
 
             #[inline(always)]
             fn from_i128(x: i128) -> Self {
-                Word::from_i128(x)
+                Integer::from_i128(x)
             }
 
             #[inline(always)]

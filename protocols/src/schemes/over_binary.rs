@@ -275,8 +275,16 @@ impl OverBinary {
             }
             Verb::Share { owner } => bits_each(Verb::ShareBits { owner }),
             Verb::Open { to } => bits_each(Verb::OpenBits { to }),
+            Verb::Shuffle { width } if self.shuffle_cost(call, width).is_some() => vec![*call],
             _ => self.circuit(call).map_or(vec![], |(_, calls)| calls),
         }
+    }
+
+    /// What a shuffle costs that the scheme does itself.
+    fn shuffle_cost(&self, call: &Call, width: usize) -> Option<Cost> {
+        let bits = self.width(call.bits);
+        let verb = Verb::Shuffle { width: width * bits };
+        self.scheme.cost(&Call { verb, len: call.len * bits, bits: 1, whole: 0 })
     }
 
     fn circuit_cost(&self, call: &Call) -> Option<Cost> {
@@ -618,10 +626,7 @@ impl Protocol for OverBinary {
             Verb::Share { owner } => bits_each(Verb::ShareBits { owner }),
             Verb::Open { to } => bits_each(Verb::OpenBits { to }),
             Verb::Shuffle { width } => {
-                let bits = self.width(call.bits);
-                let verb = Verb::Shuffle { width: width * bits };
-                let of_scheme = Call { verb, len: call.len * bits, bits: 1, whole: 0 };
-                self.scheme.cost(&of_scheme).or_else(|| self.circuit_cost(call))
+                self.shuffle_cost(call, width).or_else(|| self.circuit_cost(call))
             }
             Verb::Places { .. } => self.scheme.cost(call),
             _ => self.circuit_cost(call),

@@ -62,14 +62,14 @@ use super::over_binary::BinaryScheme;
 use super::rep3::carried::Carried;
 use super::rep3::convert::{Saved, cost};
 use super::rep3::shuffle::{Rows, permute_cost, shuffle_cost};
-use super::rep3::{Form, PARTIES, Trio, both, costs, elements, places, plane, zip};
+use super::rep3::{Form, PARTIES, Trio, both, costs, elements, linear, places, zip};
 use crate::algebra::matrix;
 use crate::algebra::ring::Word;
 use crate::algebra::simd;
-use crate::blocks::{compare, linear, pairs};
+use crate::blocks::{self, compare, pairs};
 use crate::cost::{Call, Comparison, Cost, Truncation, Verb};
 use crate::protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
-use crate::value::{Clear, ClearBits, Shares, Unit};
+use crate::value::{Clear, ClearBits, Shares};
 
 /// What it promises.
 pub const INFO: Info = Info {
@@ -153,37 +153,8 @@ impl<W: Word> Rep3<W> {
         }
     }
 
-    /// Applies `f` to every plane and, in it, to element `i` of the vector and of the clear one.
-    fn with_clear(
-        &self,
-        a: &Shares,
-        c: &Clear,
-        only: Option<usize>,
-        f: impl Fn(W, W) -> W,
-    ) -> Shares {
-        let known = c.values().expect("all parties know clear operands");
-        let changed = |i: usize| {
-            let x = elements::<W>(a.plane(i));
-            plane(Unit::Words(W::WORDS), a.len(), |out: &mut [W]| match known {
-                [one] => {
-                    let one = W::from_i128(*one);
-                    out.iter_mut().zip(x).for_each(|(o, &x)| *o = f(x, one));
-                }
-                all => {
-                    let each = out.iter_mut().zip(x).zip(all);
-                    each.for_each(|((o, &x), &c)| *o = f(x, W::from_i128(c)));
-                }
-            })
-        };
-        let part = |i: usize| match only {
-            Some(j) if self.trio.plane_of(j) != Some(i) => a.plane(i).clone(),
-            _ => changed(i),
-        };
-        Shares::new(vec![part(0), part(1)], a.depth.max(c.depth))
-    }
-
     fn plus(&self, a: &Shares, c: W) -> Shares {
-        self.with_clear(a, &Clear::new(vec![0], a.depth), Some(0), |x, _| x.plus(c))
+        self.trio.with_clear(a, &Clear::new(vec![0], a.depth), Some(0), |x: W, _| x.plus(c))
     }
 
     fn power(exponent: u32) -> W {
@@ -350,7 +321,7 @@ impl<W: Word> Rep3<W> {
     fn candidates(&self, a: &Shares, n: usize) -> Shares {
         let index: Vec<i128> = (0..a.len() * n).map(|i| (i % n) as i128).collect();
         let repeated = a.pick(a.len() * n, |i| i / n);
-        self.with_clear(&repeated, &Clear::new(index, a.depth), Some(0), W::minus)
+        self.trio.with_clear(&repeated, &Clear::new(index, a.depth), Some(0), W::minus)
     }
 }
 
@@ -429,10 +400,7 @@ impl<W: Word> Protocol for Rep3<W> {
     }
 
     fn public<'a>(&'a self, _: &'a Step, x: &'a Clear) -> Fut<'a> {
-        let known = x.values().expect("all parties know clear operands");
-        now(self.trio.public(Form::numbers::<W>(x.len()), x.depth, |out: &mut [W]| {
-            out.iter_mut().zip(known).for_each(|(o, &c)| *o = W::from_i128(c));
-        }))
+        now(self.trio.public_numbers::<W>(x))
     }
 
     fn add<'a>(&'a self, _: &'a Step, a: &'a Shares, b: &'a Shares, _: u32) -> Fut<'a> {
@@ -444,11 +412,11 @@ impl<W: Word> Protocol for Rep3<W> {
     }
 
     fn add_clear<'a>(&'a self, _: &'a Step, a: &'a Shares, c: &'a Clear, _: u32) -> Fut<'a> {
-        now(self.with_clear(a, c, Some(0), W::plus))
+        now(self.trio.with_clear(a, c, Some(0), W::plus))
     }
 
     fn mul_clear<'a>(&'a self, _: &'a Step, a: &'a Shares, c: &'a Clear, _: u32) -> Fut<'a> {
-        now(self.with_clear(a, c, None, W::times))
+        now(self.trio.with_clear(a, c, None, W::times))
     }
 
     fn mul<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares, _: u32) -> Fut<'a> {
@@ -531,27 +499,11 @@ impl<W: Word> Protocol for Rep3<W> {
     }
 
     fn sum<'a>(&'a self, _: &'a Step, a: &'a Shares, inner: usize, _: u32) -> Fut<'a> {
-        let total = |i: usize| {
-            let x = elements::<W>(a.plane(i)).chunks_exact(inner);
-            plane(Unit::Words(W::WORDS), a.len() / inner, |out: &mut [W]| {
-                out.iter_mut().zip(x).for_each(|(o, row)| {
-                    *o = row.iter().fold(W::zeroed(), |s, &x| s.plus(x));
-                });
-            })
-        };
-        now(Shares::new(vec![total(0), total(1)], a.depth))
+        now(linear::sums::<W>(a, inner))
     }
 
     fn prefix<'a>(&'a self, _: &'a Step, a: &'a Shares, inner: usize, _: u32) -> Fut<'a> {
-        let running = |i: usize| {
-            plane(Unit::Words(W::WORDS), a.len(), |out: &mut [W]| {
-                out.copy_from_slice(elements(a.plane(i)));
-                for row in out.chunks_exact_mut(inner) {
-                    (1..row.len()).for_each(|j| row[j] = row[j].plus(row[j - 1]));
-                }
-            })
-        };
-        now(Shares::new(vec![running(0), running(1)], a.depth))
+        now(linear::running_sums::<W>(a, inner))
     }
 
     fn dot<'a>(
@@ -594,20 +546,7 @@ impl<W: Word> Protocol for Rep3<W> {
         size: (usize, usize, usize),
         _: u32,
     ) -> Fut<'a> {
-        let b_values = b.values().expect("all parties know clear operands");
-        let words: Vec<W> = b_values.iter().map(|&c| W::from_i128(c)).collect();
-        let product = |i: usize| {
-            plane(Unit::Words(W::WORDS), size.0 * size.2, |out: &mut [W]| {
-                matrix::multiply_add(
-                    self.trio.workers().pool(),
-                    out,
-                    elements(a.plane(i)),
-                    &words,
-                    size,
-                );
-            })
-        };
-        now(Shares::new(vec![product(0), product(1)], a.depth.max(b.depth)))
+        now(self.trio.matmul_clear::<W>(a, b, size))
     }
 
     fn select<'a>(
@@ -637,7 +576,7 @@ impl<W: Word> Protocol for Rep3<W> {
         Box::pin(async move {
             match self.nearest_of_products(step, (a, b), inner, bits, shift).await? {
                 Some(shifted) => Ok(shifted),
-                None => linear::dot_trunc(self, step, a, b, inner, bits, shift).await,
+                None => blocks::linear::dot_trunc(self, step, a, b, inner, bits, shift).await,
             }
         })
     }
@@ -704,7 +643,7 @@ impl<W: Word> Protocol for Rep3<W> {
     }
 
     fn as_bits<'a>(&'a self, _: &'a Step, a: &'a Shares) -> Fut<'a> {
-        now(self.trio.lowest::<W>(a))
+        now(self.trio.lowest(a))
     }
 
     fn shuffle<'a>(

@@ -40,13 +40,14 @@ fn sign_plan(rows: usize, saved: Saved) -> Plan {
 
 impl Trio {
     /// The lowest bits: those of the components are a sharing of them as they stand.
-    pub(crate) fn lowest<W: Word>(&self, x: &Shares) -> Shares {
+    pub(crate) fn lowest(&self, x: &Shares) -> Shares {
         let plane = |i: usize| {
-            let numbers = elements::<W>(x.plane(i));
+            let plane = x.plane(i);
+            let words = plane.unit().words(1);
             Plane::build(Unit::Bit, x.len(), |out| {
-                for (word, numbers) in out.iter_mut().zip(numbers.chunks(64)) {
-                    let bits = numbers.iter().enumerate();
-                    *word = bits.fold(0, |w, (i, x)| w | (x.words()[0] & 1) << i);
+                for (word, numbers) in out.iter_mut().zip(plane.words().chunks(64 * words)) {
+                    let bits = numbers.iter().step_by(words).enumerate();
+                    *word = bits.fold(0, |w, (i, x)| w | (x & 1) << i);
                 }
             })
         };
@@ -63,7 +64,7 @@ impl Trio {
     ) -> Result<Shares> {
         let (n, rows) = (x.len(), bits.clamp(1, W::BITS) as usize);
         if rows == 1 {
-            return Ok(self.lowest::<W>(x));
+            return Ok(self.lowest(x));
         }
         let op = step.op(x.depth);
         let plan = sign_plan(rows, saved);
@@ -81,7 +82,7 @@ impl Trio {
         let (n, rows) = (x.len(), bits.clamp(1, W::BITS) as usize);
         if rows == 1 {
             let one = ClearBits::new(vec![true], x.depth);
-            return Ok(self.xor_clear(&self.lowest::<W>(x), &one));
+            return Ok(self.xor_clear(&self.lowest(x), &one));
         }
         let op = step.op(x.depth);
         let minus_one = |w: W| w.minus(W::from_i128(1));
@@ -100,7 +101,7 @@ impl Trio {
     ) -> Result<Shares> {
         let (n, rows) = (x.len(), k.min(bits).clamp(1, W::BITS) as usize);
         if rows == 1 {
-            return Ok(interleave(n, &vec![self.lowest::<W>(x); k as usize], x.depth));
+            return Ok(interleave(n, &vec![self.lowest(x); k as usize], x.depth));
         }
         let op = step.op(x.depth);
         let sum = self.addends::<W>(&op, x, &Plan::single(rows - 1, 1), |w| w).await?;

@@ -15,16 +15,24 @@
 pub(crate) mod addends;
 pub(crate) mod binary;
 pub(crate) mod carried;
+#[cfg(test)]
+pub(crate) mod cheats;
+pub(crate) mod checked_bits;
+pub(crate) mod checked_ring;
 pub(crate) mod convert;
 pub(crate) mod costs;
 pub(crate) mod field;
+pub(crate) mod field_check;
+pub(crate) mod linear;
 mod packed;
 pub(crate) mod places;
+pub(crate) mod ring_check;
 mod select;
 pub(crate) mod shuffle;
 mod slots;
 #[cfg(test)]
 mod tests;
+pub(crate) mod vouched;
 
 use std::borrow::Cow;
 
@@ -96,15 +104,16 @@ pub(crate) fn both<R: Ring>(a: &Shares) -> [&[R]; 2] {
     [elements(a.plane(0)), elements(a.plane(1))]
 }
 
-/// Element by element, on both planes.
+/// Element by element, on all planes.
 pub(crate) fn zip<R: Ring>(a: &Shares, b: &Shares, f: impl Fn(R, R) -> R) -> Shares {
-    let combine = |i: usize| {
-        let (x, y) = (elements::<R>(a.plane(i)), elements::<R>(b.plane(i)));
-        plane(a.plane(i).unit(), a.len(), |out: &mut [R]| {
+    let combine = |(a, b): (&Plane, &Plane)| {
+        let (x, y) = (elements::<R>(a), elements::<R>(b));
+        plane(a.unit(), a.len(), |out: &mut [R]| {
             out.iter_mut().zip(x.iter().zip(y)).for_each(|(o, (&x, &y))| *o = f(x, y));
         })
     };
-    Shares::new(vec![combine(0), combine(1)], a.depth.max(b.depth))
+    let planes = a.planes().iter().zip(b.planes()).map(combine).collect();
+    Shares::new(planes, a.depth.max(b.depth))
 }
 
 /// A vector as it is in memory and on the wire.

@@ -1,6 +1,6 @@
 //! Vectors of packed bits: what the ring scheme and the binary scheme have in common.
 
-use mpc_runtime::{Label, Party, Result, Step};
+use mpc_runtime::{Label, Op, Party, Result, Step};
 
 use super::shuffle::{Rows, shuffle_cost};
 use super::{Form, PARTIES, Trio, costs, places, zip};
@@ -37,8 +37,18 @@ impl Trio {
         plus: Option<&Shares>,
     ) -> Result<Shares> {
         let depth = plus.map_or(x.depth, |p| p.depth).max(x.depth).max(y.depth);
-        let op = step.op(depth);
-        self.multiply::<Bits>(&op, AND, Form::bits(x.len()), (x, y), plus).await
+        self.and_op(&step.op(depth), x, y, plus).await
+    }
+
+    /// [`Trio::and_plus`] as this call.
+    pub(crate) async fn and_op(
+        &self,
+        op: &Op<'_>,
+        x: &Shares,
+        y: &Shares,
+        plus: Option<&Shares>,
+    ) -> Result<Shares> {
+        self.multiply::<Bits>(op, AND, Form::bits(x.len()), (x, y), plus).await
     }
 }
 

@@ -1,0 +1,317 @@
+//! One party alters one message of a program that uses all required verbs: the others abort, or have the
+//! right results. And what is sent says nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use mpc_runtime::tamper::{MUTATORS, Mutator, Plan, Tamper};
+use mpc_runtime::transport::Frame;
+use mpc_runtime::{Depth, Executor, Header, Label, Party, Result, Step, Transport, local};
+
+use super::PARTIES;
+use crate::cost::{Comparison, Truncation};
+use crate::protocol::{Build, Domain, Fut, Protocol, Setup};
+use crate::testing::session::seeds;
+use crate::value::{Clear, ClearBits, Shares};
+
+/// The labels of all schemes that are tested here.
+const LABELS: &[&str] = &[
+    "coin.commit",
+    "coin.open",
+    "rep3.and",
+    "rep3.beaver",
+    "rep3.check.coefficients",
+    "rep3.check.last",
+    "rep3.mac",
+    "rep3.mac.key",
+    "rep3.mac.rest",
+    "rep3.mac.sums",
+    "rep3.open",
+    "rep3.open.bits",
+    "rep3.product",
+    "rep3.product.mac",
+    "rep3.sacrifice.masked",
+    "rep3.sacrifice.rest",
+    "rep3.share",
+    "rep3.share.bits",
+    "vouch.digest",
+];
+
+const N: usize = 14;
+
+fn setup() -> Setup {
+    Setup {
+        parties: PARTIES,
+        ring_bits: 64,
+        field_bits: 64,
+        stat_sec: 40,
+        truncation: Truncation::Exact,
+        comparison: Comparison::default(),
+        threads: 1,
+    }
+}
+
+fn number(i: usize, factor: i128) -> i128 {
+    (i as i128 * factor) % 1001 - 500
+}
+
+/// Numbers of party `owner`.
+async fn input(p: &dyn Protocol, step: &Step, owner: Party, factor: i128) -> Result<Shares> {
+    let values: Vec<i128> = (0..N).map(|i| number(i, factor)).collect();
+    let there = step.me() == owner;
+    let absent = Clear::absent(N, Depth::ZERO);
+    p.share(step, owner, &if there { Clear::new(values, Depth::ZERO) } else { absent }, 64).await
+}
+
+/// What is computed before the first check: numbers and bits.
+async fn compute(p: &dyn Protocol, step: &Step) -> Result<(Shares, Shares)> {
+    let (x, y) = (input(p, step, 0, 37).await?, input(p, step, 1, 59).await?);
+    let there = step.me() == 2;
+    let bits: Vec<bool> = (0..N).map(|i| i % 3 == 0).collect();
+    let bits =
+        if there { ClearBits::new(bits, Depth::ZERO) } else { ClearBits::absent(N, Depth::ZERO) };
+    let bits = p.share_bits(step, 2, &bits).await?;
+    let products = p.mul(step, &x, &y, 64).await?;
+    let dots = p.dot(step, &products, &y, 7, 64).await?;
+    let matrix = p.matmul(step, &x, &products, (7, 2, 7), 64).await?;
+    let numbers = p.from_bits(step, &bits).await?;
+    let negative = p.ltz(step, &x, 64).await?;
+    let both = p.and(step, &negative, &bits).await?;
+    Ok((Shares::concat(&[products, dots, matrix, numbers]), both))
+}
+
+fn expected() -> (Vec<i128>, Vec<bool>) {
+    let (x, y) = (|i| number(i, 37), |i| number(i, 59));
+    let products: Vec<i128> = (0..N).map(|i| x(i) * y(i)).collect();
+    let dots = (0..N / 7).map(|row| (7 * row..7 * row + 7).map(|i| products[i] * y(i)).sum());
+    let entry = |i: usize, j: usize| (0..2).map(|k| x(2 * i + k) * products[7 * k + j]).sum();
+    let matrix = (0..49).map(|at| entry(at / 7, at % 7));
+    let numbers = (0..N).map(|i| i128::from(i % 3 == 0));
+    let bits = (0..N).map(|i| x(i) < 0 && i % 3 == 0).collect();
+    (products.iter().copied().chain(dots).chain(matrix).chain(numbers).collect(), bits)
+}
+
+/// A step of the program: all parties do it, and wait for each other.
+fn together<T: 'static>(
+    executor: &mut Executor,
+    id: u64,
+    p: &Rc<dyn Protocol>,
+    work: impl for<'a> FnOnce(&'a dyn Protocol, &'a Step) -> Fut<'a, T> + 'static,
+) -> Result<T> {
+    let result = Rc::new(std::cell::RefCell::new(None));
+    let (step, p, out) = (executor.step(id, 0, executor.deepest()), p.clone(), result.clone());
+    executor.spawn(id, 0, async move {
+        let value = work(&*p, &step).await?;
+        *out.borrow_mut() = Some(value);
+        Ok(())
+    });
+    executor.finish().map_err(|(_, error)| error)?;
+    Ok(result.take().expect("it is over"))
+}
+
+type Opened = (Clear, ClearBits, Clear);
+
+/// The whole program, with the checks that the machine makes.
+fn party(build: Build, transport: Box<dyn Transport>) -> Result<Opened> {
+    let mut executor = Executor::new(transport);
+    let me = executor.me();
+    let p = build(&setup(), me, &seeds(5, me, PARTIES))?;
+    let run = &mut executor;
+    together(run, 0, &p, |p, step| p.setup(step))?;
+    let (numbers, bits) = together(run, 1, &p, |p, step| Box::pin(compute(p, step)))?;
+    together(run, 2, &p, |p, step| p.check(step))?;
+    let opened = together(run, 3, &p, move |p, step| {
+        Box::pin(async move {
+            let all = p.open(step, &numbers, None, 64).await?;
+            let bits = p.open_bits(step, &bits, None).await?;
+            Ok((all, bits, p.open(step, &numbers, Some(1), 64).await?))
+        })
+    })?;
+    together(run, 4, &p, |p, step| p.check(step))?;
+    Ok(opened)
+}
+
+/// Results of all parties, and the labels that party `cheater` uses.
+fn run(build: Build, cheater: Party, plan: Option<Plan>) -> (Vec<Result<Opened>>, Vec<(u16, u64)>) {
+    let mut all = vec![];
+    let mut seen = vec![];
+    let outcomes = local::run(PARTIES, |end| {
+        if end.me() != cheater {
+            return (party(build, Box::new(end)).map(plain), vec![]);
+        }
+        let (transport, log) = match plan {
+            Some(plan) => Tamper::new(end, plan),
+            None => Tamper::observe(end),
+        };
+        let result = party(build, Box::new(transport)).map(plain);
+        let seen = log.lock().expect("nobody panics").seen.clone();
+        (result, seen.into_iter().collect::<Vec<_>>())
+    });
+    for (result, labels) in outcomes {
+        all.push(result.map(clear));
+        seen.extend(labels);
+    }
+    (all, seen)
+}
+
+/// Opened values in a form that leaves a thread.
+type Values = (Option<Vec<i128>>, Option<Vec<bool>>, Option<Vec<i128>>);
+
+fn plain((all, bits, one): Opened) -> Values {
+    let copied = |v: &Clear| v.values().map(<[i128]>::to_vec);
+    (copied(&all), bits.values().map(<[bool]>::to_vec), copied(&one))
+}
+
+fn clear((all, bits, one): Values) -> Opened {
+    let of = |v: Option<Vec<i128>>| {
+        v.map_or(Clear::absent(0, Depth::ZERO), |v| Clear::new(v, Depth::ZERO))
+    };
+    let bits = ClearBits::new(bits.unwrap_or_default(), Depth::ZERO);
+    (of(all), bits, of(one))
+}
+
+fn right(me: Party, opened: &Opened) -> bool {
+    let (numbers, bits) = expected();
+    let one = if me == 1 { Some(&numbers[..]) } else { None };
+    opened.0.values() == Some(&numbers[..])
+        && opened.1.values() == Some(&bits[..])
+        && opened.2.values() == one
+}
+
+fn flips() -> impl Iterator<Item = &'static Mutator> {
+    MUTATORS.iter().filter(|mutator| mutator.name.starts_with("flip"))
+}
+
+/// Every label, first and last message, each position of the cheater, bits at both ends and in the middle.
+///
+/// # Panics
+/// If a wrong result is accepted.
+pub(crate) fn every_altered_message_is_found(build: Build) {
+    let mut found = BTreeSet::new();
+    for cheater in 0..PARTIES {
+        let (honest, seen) = run(build, cheater, None);
+        for (me, result) in honest.iter().enumerate() {
+            assert!(right(me, result.as_ref().expect("nobody cheats")), "party {me}");
+        }
+        for (id, count) in seen {
+            let name = LABELS.iter().find(|name| Label(name).id() == id);
+            let label = Label(name.unwrap_or_else(|| panic!("a label {id:x} that is not listed")));
+            for occurrence in BTreeSet::from([0, count / 2, count - 1]) {
+                for &mutator in flips() {
+                    let plan = Plan { label, occurrence, mutator };
+                    let (results, _) = run(build, cheater, Some(plan));
+                    for (me, result) in results.iter().enumerate().filter(|(me, _)| *me != cheater)
+                    {
+                        let what = (cheater, label.0, occurrence, mutator.name);
+                        match result {
+                            Ok(opened) => assert!(right(me, opened), "accepted: {what:?}"),
+                            Err(_) => _ = found.insert(label.0),
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(found.len() >= 4, "cheats are found: {found:?}");
+}
+
+/// Labels of messages that are uniform whatever is computed.
+const UNIFORM: &[&str] = &[
+    "rep3.and",
+    "rep3.beaver",
+    "rep3.mac",
+    "rep3.product",
+    "rep3.product.mac",
+    "rep3.sacrifice.masked",
+    "rep3.share",
+    "rep3.share.bits",
+];
+
+/// How often each byte was sent, by label.
+type Counts = Arc<Mutex<BTreeMap<u16, Vec<u32>>>>;
+
+/// A transport that counts what it sends.
+struct Counting {
+    end: local::Local,
+    counts: Counts,
+}
+
+impl Transport for Counting {
+    fn me(&self) -> Party {
+        self.end.me()
+    }
+
+    fn parties(&self) -> usize {
+        self.end.parties()
+    }
+
+    fn send(&mut self, to: Party, header: &Header, payload: &[u8]) -> Result<()> {
+        let mut counts = self.counts.lock().expect("nobody panics");
+        let of_label = counts.entry(header.label).or_insert_with(|| vec![0; 256]);
+        payload.iter().for_each(|&byte| of_label[usize::from(byte)] += 1);
+        self.end.send(to, header, payload)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.end.flush()
+    }
+
+    fn receive(&mut self, into: &mut Vec<Frame>, wait: bool, awaited: &[Party]) -> Result<()> {
+        self.end.receive(into, wait, awaited)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.end.close()
+    }
+}
+
+/// Products of zeros, verified.
+async fn zeros(p: &dyn Protocol, step: &Step) -> Result<()> {
+    const MANY: usize = 1 << 13;
+    let there = step.me() == 0;
+    let numbers = Clear::new(vec![0; MANY], Depth::ZERO);
+    let numbers = if there { numbers } else { Clear::absent(MANY, Depth::ZERO) };
+    let numbers = p.share(step, 0, &numbers, 64).await?;
+    if matches!(p.domain(), Domain::Ring { .. }) {
+        p.mul(step, &numbers, &numbers, 64).await?;
+    }
+    let bits = ClearBits::new(vec![false; 8 * MANY], Depth::ZERO);
+    let bits = if there { bits } else { ClearBits::absent(8 * MANY, Depth::ZERO) };
+    let bits = p.share_bits(step, 0, &bits).await?;
+    p.and(step, &bits, &bits).await.map(drop)
+}
+
+/// What each party sends of secret zeros has the distribution of uniform bytes.
+///
+/// # Panics
+/// If not.
+pub(crate) fn messages_are_uniform(build: Build) {
+    let counts = local::run(PARTIES, |end| {
+        let counts = Counts::default();
+        let mut executor = Executor::new(Box::new(Counting { end, counts: counts.clone() }));
+        let me = executor.me();
+        let p = build(&setup(), me, &seeds(6, me, PARTIES)).expect("the setup fits");
+        let run = &mut executor;
+        together(run, 0, &p, |p, step| p.setup(step)).expect("nobody fails");
+        together(run, 1, &p, |p, step| Box::pin(zeros(p, step))).expect("nobody fails");
+        together(run, 2, &p, |p, step| p.check(step)).expect("nobody fails");
+        counts
+    });
+    let mut seen = 0;
+    for (party, counts) in counts.iter().enumerate() {
+        for (label, bytes) in counts.lock().expect("nobody panics").iter() {
+            let Some(name) = UNIFORM.iter().find(|name| Label(name).id() == *label) else {
+                continue;
+            };
+            let sent: u32 = bytes.iter().sum();
+            assert!(sent >= 4096, "{sent} bytes of {name} are few");
+            let due = f64::from(sent) / 256.0;
+            let chi: f64 = bytes.iter().map(|&n| (f64::from(n) - due).powi(2) / due).sum();
+            // 255 degrees of freedom: above 400 with probability below 10^-7.
+            assert!(chi < 400.0, "party {party}, {name}: chi square {chi}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 4, "messages are counted");
+}
