@@ -260,7 +260,9 @@ impl execute::Random for Machine {
                 barrier.iter().for_each(|barrier| step.set_barrier(barrier.clone()));
                 p.permute(step, o[0].secret(), o[1].secret(), g.width.0 as usize, g.bits.0).await
             },
-        )
+        )?;
+        // A release that follows may wait for the result, and would wait at the same gate.
+        self.pass_gate()
     }
 
     fn places(&mut self, groups: &[group::Places]) -> Result<()> {
@@ -273,6 +275,8 @@ impl execute::Random for Machine {
                 barrier.iter().for_each(|barrier| step.set_barrier(barrier.clone()));
                 p.places(step, o[0].secret(), len(g.dst.0), g.bits.0).await
             },
-        )
+        )?;
+        // A release that follows may wait for the result, and would wait at the same gate.
+        self.pass_gate()
     }
 }
