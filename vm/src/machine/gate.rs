@@ -16,10 +16,15 @@ use super::Machine;
 /// bounded.
 const MOST_UNVERIFIED: usize = 1 << 20;
 
+/// Tasks that release something together.
+const MOST_RELEASES: u64 = 1 << 8;
+
 /// A gate of two doors.
 pub(super) struct Gate {
     doors: [Slot<Depth>; 2],
     waiting: [Cell<usize>; 2],
+    /// Number of the first task behind it.
+    first: u64,
 }
 
 impl Gate {
@@ -72,7 +77,7 @@ impl Machine {
         }
         let new = || {
             let doors = [self.executor.slot(), self.executor.slot()];
-            Rc::new(Gate { doors, waiting: Default::default() })
+            Rc::new(Gate { doors, waiting: Default::default(), first: self.tasks })
         };
         Some(self.checks.gate.borrow_mut().get_or_insert_with(new).clone())
     }
@@ -94,6 +99,13 @@ impl Machine {
     /// Whether releases wait at a gate.
     pub(super) fn at_gate(&self) -> bool {
         self.checks.gate.borrow().is_some()
+    }
+
+    /// Whether as many releases wait at the gate as shall pass together. All parties count alike: when
+    /// tasks end, which differs from party to party, must not decide when there is a check.
+    pub(super) fn crowded(&self) -> bool {
+        let gate = self.checks.gate.borrow();
+        gate.as_ref().is_some_and(|gate| self.tasks - gate.first >= MOST_RELEASES)
     }
 
     /// Lets the releases that wait through the gate.

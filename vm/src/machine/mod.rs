@@ -279,8 +279,7 @@ impl Machine {
         self.check_if_due()?;
         if self.at_gate() {
             // Releases end when they have passed the gate, not before.
-            let crowded = self.executor.pending() >= self.window;
-            return if crowded { self.pass_gate() } else { Ok(()) };
+            return if self.crowded() { self.pass_gate() } else { Ok(()) };
         }
         if self.executor.pending() >= self.window {
             let half = self.window / 2;
