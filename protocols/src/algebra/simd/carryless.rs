@@ -220,8 +220,8 @@ fn fold_bits_body(out: &mut [u64], x: &[u64], weights: &[u64]) {
     for (p, out) in out.iter_mut().enumerate() {
         let mut sums = [0; 64];
         for (&word, &weight) in x.iter().zip(weights).skip(p).step_by(n) {
-            for b in 0..64 {
-                sums[b] ^= (word >> b & 1).wrapping_neg() & weight;
+            for (b, sum) in sums.iter_mut().enumerate() {
+                *sum ^= (word >> b & 1).wrapping_neg() & weight;
             }
         }
         *out = sums;
