@@ -118,7 +118,8 @@ impl<F: Prime> Base<F> for Replicated {
     }
 
     fn one(&self) -> Vec<F> {
-        let component = |i: usize| if (self.me + i).is_multiple_of(PARTIES) { F::ONE } else { F::ZERO };
+        let component =
+            |i: usize| if (self.me + i).is_multiple_of(PARTIES) { F::ONE } else { F::ZERO };
         vec![component(0), component(1)]
     }
 
@@ -163,7 +164,8 @@ impl<F: Prime> Base<F> for Replicated {
             0 => {
                 let mask = self.common::<F>(op, len, 0, purpose::SHARE);
                 let secret = plane(&self.workers, len, secret);
-                let rest = zipped(&self.workers, &[secret], std::slice::from_ref(&mask), F::minus).remove(0);
+                let rest = zipped(&self.workers, &[secret], std::slice::from_ref(&mask), F::minus)
+                    .remove(0);
                 self.send(op, self.next(), SHARE, &rest)?;
                 vec![mask, rest]
             }

@@ -49,8 +49,9 @@ use crate::workers::Workers;
 /// Number of parties.
 pub(crate) const PARTIES: usize = 3;
 
-/// Words of a tile: masks are made where they are used, in the first-level cache.
-const TILE: usize = 2048;
+/// Words of a tile: masks are made where they are used, in the first-level cache. Elements of two, three
+/// and four words are whole in it.
+const TILE: usize = 2016;
 /// Masks of a tile.
 #[repr(align(64))]
 struct Tile([u64; TILE]);
