@@ -24,6 +24,9 @@ pub const BASES: usize = 128;
 const OFFER: Label = Label("ot.base.offer");
 const CHOOSE: Label = Label("ot.base.choose");
 
+/// Messages that consist of points: uniform in the group, but not as bytes.
+pub(crate) const POINTS: [Label; 2] = [OFFER, CHOOSE];
+
 const POINT_BYTES: usize = 32;
 
 /// A key of a base transfer.
