@@ -60,15 +60,14 @@ pub fn all() -> Vec<Under> {
     PROTOCOLS.iter().flat_map(of).collect()
 }
 
-/// The core protocols, with the least and the largest number of parties, and `others` of all the rest: in
-/// turn, so that all are met in turns that follow each other.
+/// The core protocols, with the least and the largest number of parties, and `others` of the rest with few
+/// parties: in turn, so that all are met in turns that follow each other.
 pub fn covering(turn: u64, others: usize) -> Vec<Under> {
-    let edge = |under: &Under| {
-        let least = under.protocol.info.parties.least();
-        under.parties == least || under.parties == MOST_PARTIES
-    };
+    let least = |under: &Under| under.protocol.info.parties.least();
+    let edge = |under: &Under| under.parties == least(under) || under.parties == MOST_PARTIES;
     let in_core = |under: &Under| CORE.contains(&under.protocol.info.name) && edge(under);
-    let (mut chosen, rest): (Vec<Under>, Vec<Under>) = all().into_iter().partition(in_core);
+    let (mut chosen, mut rest): (Vec<Under>, Vec<Under>) = all().into_iter().partition(in_core);
+    rest.retain(|under| under.parties <= least(under) + 1);
     let first = (turn as usize).wrapping_mul(others);
     chosen.extend((0..others.min(rest.len())).map(|i| rest[first.wrapping_add(i) % rest.len()]));
     chosen

@@ -2,7 +2,7 @@
 //! compilation that does not grow with the data.
 
 use mpc_bytecode::Program;
-use mpc_protocols::Truncation;
+use mpc_protocols::{Security, Truncation};
 use mpc_runtime::{Phase, local};
 use mpc_tests::programs::from_source;
 use mpc_tests::session::{self, Case, Under};
@@ -35,7 +35,9 @@ fn independent_statements_take_the_rounds_of_the_deepest() {
     let build = |text: &str| from_source(&format!("{INPUTS}{text}"));
     let alone: Vec<_> = STATEMENTS.iter().map(|text| build(text)).collect();
     let together = build(&STATEMENTS.join("\n"));
-    for under in session::all() {
+    // Where values leave after a check, each group of openings has checks of its own.
+    let checks = |under: &Under| under.protocol.info.security == Security::Malicious;
+    for under in session::all().into_iter().filter(|under| !checks(under)) {
         let deepest = alone.iter().map(|program| cost(program, under).0).max();
         assert_eq!(Some(cost(&together, under).0), deepest, "{under}");
     }

@@ -53,7 +53,7 @@ pub const INFO: Info = Info {
     paper: "eprint 2019/1298",
 };
 
-const PRODUCT: Label = Label("rep3.product");
+const PRODUCT: Label = Label("rep3.mac.value");
 const MAC_OF_PRODUCT: Label = Label("rep3.product.mac");
 const MAC: Label = Label("rep3.mac");
 const SUMS: Label = Label("rep3.mac.sums");

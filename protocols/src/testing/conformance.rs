@@ -32,6 +32,9 @@ const BOUNDS: [(u32, &[u32]); 2] =
 /// the seed chooses, unless the variable `CONFORMANCE` says `full`.
 const THOROUGH: [&str; 4] = ["plain", "rep3-ring", "rep3-bin", "shamir"];
 
+/// Protocols whose products take oblivious transfers, or whose bits take labels.
+const SLOW: [&str; 4] = ["semi", "semi2k", "semi-bin", "yao"];
+
 /// Which combinations are tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
@@ -45,7 +48,11 @@ impl Effort {
     /// For the protocol of that name.
     pub fn of(name: &str) -> Effort {
         let full = option_env!("CONFORMANCE") == Some("full");
-        if full || THOROUGH.contains(&name) { Effort::All } else { Effort::OneOf(16) }
+        match name {
+            name if full || THOROUGH.contains(&name) => Effort::All,
+            name if SLOW.contains(&name) => Effort::OneOf(64),
+            _ => Effort::OneOf(16),
+        }
     }
 
     fn takes(self, inputs: &mut Inputs) -> bool {

@@ -29,7 +29,7 @@ use super::hash::{Block, Cipher, Hash, Name};
 use super::pprf::{self, Expansion, Shape};
 use crate::algebra::bits::{self, Wire, stride};
 
-const CORRECT: Label = Label("ot.extend.correct");
+pub(super) const CORRECT: Label = Label("ot.extend.correct");
 const CHALLENGE: Label = Label("ot.extend.challenge");
 const ANSWER: Label = Label("ot.extend.answer");
 

@@ -244,7 +244,7 @@ fn choices_that_differ_from_tree_to_tree_are_noticed() {
     // A bit of the correction of one tree is flipped: the choice of one transfer differs there.
     let flip = |name: &str| *MUTATORS.iter().find(|m| m.name == name).expect("it is in the table");
     for name in ["flip the first bit", "flip a bit in the middle", "add one"] {
-        let plan = Plan { label: Label("ot.extend.correct"), occurrence: 0, mutator: flip(name) };
+        let plan = Plan { label: super::softspoken::CORRECT, occurrence: 0, mutator: flip(name) };
         let many = [Many::chosen(500), Many::chosen(500)];
         let (views, applied) = extended(Form::malicious(2), many, Some((0, plan)));
         assert!(applied);

@@ -14,7 +14,7 @@ use crate::protocol::Fut;
 use crate::schemes::over_binary::BinaryScheme;
 use crate::value::{ClearBits, Shares};
 
-const OPEN: Label = Label("rep3.open.bits");
+const OPEN: Label = Label("rep3.checked.open.bits");
 
 /// Most bits of statistical security that [`field_check`] gives.
 pub(crate) const STAT_SEC: u32 = 50;

@@ -21,8 +21,8 @@ use crate::protocol::{Domain, Fut, Info, Protocol, Seeds, Setup, now};
 use crate::schemes::over_binary::BinaryScheme;
 use crate::value::{Clear, ClearBits, Plane, Shares, Unit};
 
-const SHARE: Label = Label("rep3.share");
-const OPEN: Label = Label("rep3.open");
+const SHARE: Label = Label("rep3.checked.share");
+const OPEN: Label = Label("rep3.checked.open");
 
 /// How products are made and verified.
 pub(crate) trait Way: Sized + 'static {

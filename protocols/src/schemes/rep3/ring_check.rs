@@ -41,7 +41,7 @@ use crate::checks::security_check;
 use crate::cost::{Call, Cost, Verb};
 use crate::value::{Plane, Shares, Unit};
 
-const PRODUCT: Label = Label("rep3.product");
+const PRODUCT: Label = Label("rep3.optimistic");
 const MASKED: Label = Label("rep3.sacrifice.masked");
 const REST: Label = Label("rep3.sacrifice.rest");
 
