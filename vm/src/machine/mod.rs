@@ -112,7 +112,7 @@ pub struct Machine {
     /// Circuits by id.
     netlists: Rc<[Netlist]>,
     checks: Checks,
-    /// Whether a run ended in an error: nothing is to be learnt from keys and shares any more.
+    /// Whether a peer failed or misbehaved: nothing is to be learnt from keys and shares any more.
     broken: bool,
 }
 
@@ -196,7 +196,8 @@ impl Machine {
             return Err(Error::Program("the session ended with an error; begin another".into()));
         }
         let outcome = self.execute(entry, progress);
-        self.broken = outcome.is_err();
+        let of_the_program = |error: &Error| matches!(error.root(), Error::Program(_));
+        self.broken = outcome.as_ref().is_err_and(|error| !of_the_program(error));
         outcome
     }
 
