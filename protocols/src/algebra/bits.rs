@@ -9,6 +9,11 @@ use std::borrow::Cow;
 use super::ring::Word;
 use super::simd::{self, SQUARES, Strip};
 
+/// Bits as words of 64, the first bit lowest; bits behind the last are 0.
+pub fn packed(bits: &[bool]) -> impl ExactSizeIterator<Item = u64> + '_ {
+    bits.chunks(64).map(|bits| bits.iter().rev().fold(0, |word, &bit| word << 1 | u64::from(bit)))
+}
+
 /// Words of a row of `n` bits.
 pub fn stride(n: usize) -> usize {
     n.div_ceil(64)

@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use mpc_runtime::{Depth, Key, Label, Op, Party, Result, Step};
 
-use crate::algebra::bits::{Wire, stride};
+use crate::algebra::bits::{Wire, packed, stride};
 use crate::blocks::ot::{Bases, Call, Choices, Form, Many, Ot, Received, Transfers};
 use crate::cost::{Call as Charged, Cost, Verb};
 use crate::protocol::Seeds;
@@ -81,11 +81,6 @@ fn add_product(out: &mut [u64], x: &[u64], y: &[u64]) {
 
 fn vector(len: usize, depth: Depth, fill: impl FnOnce(&mut [u64])) -> Shares {
     Shares::new(vec![plane(len, fill)], depth)
-}
-
-/// The words of known bits.
-fn packed(known: &[bool]) -> impl Iterator<Item = u64> + '_ {
-    known.chunks(64).map(|bits| bits.iter().rev().fold(0, |word, &bit| word << 1 | u64::from(bit)))
 }
 
 impl Gmw {

@@ -46,6 +46,7 @@ use super::rep4::{
     Form, Four, PARTIES, all, elements, matrix_terms, open_cost, product_cost, setup_cost,
     share_cost, zip,
 };
+use crate::algebra::bits;
 use crate::algebra::matrix;
 use crate::algebra::ring::{Bits, Word};
 use crate::algebra::simd;
@@ -197,9 +198,7 @@ fn packed(x: &ClearBits) -> impl Fn(&mut [u64]) {
     let known = x.values().map(<[bool]>::to_vec);
     move |out: &mut [u64]| {
         let known = known.as_ref().expect("who has the values gives them");
-        for (word, bits) in out.iter_mut().zip(known.chunks(64)) {
-            *word = bits.iter().rev().fold(0, |word, &bit| word << 1 | u64::from(bit));
-        }
+        out.iter_mut().zip(bits::packed(known)).for_each(|(o, word)| *o = word);
     }
 }
 

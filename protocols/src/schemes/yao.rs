@@ -28,7 +28,7 @@ use mpc_runtime::{Depth, Key, Label, Op, Party, Result, Step};
 use zeroize::Zeroizing;
 
 use super::over_binary::{BinaryScheme, OverBinary};
-use crate::algebra::bits::stride;
+use crate::algebra::bits::{packed, stride};
 use crate::blocks::ot::{self, Bases, Block, Choices, Form, Hash, Many, Ot};
 use crate::cost::{Call, Cost, Verb};
 use crate::protocol::{Abort, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
@@ -117,11 +117,6 @@ fn colours(labels: &[Block]) -> Zeroizing<Vec<u64>> {
     let bits =
         |labels: &[Block]| labels.iter().rev().fold(0, |word, &label| word << 1 | label as u64 & 1);
     Zeroizing::new(labels.chunks(64).map(bits).collect())
-}
-
-fn packed(bits: &[bool]) -> Zeroizing<Vec<u64>> {
-    let word = |bits: &[bool]| bits.iter().rev().fold(0, |word, &b| word << 1 | u64::from(b));
-    Zeroizing::new(bits.chunks(64).map(word).collect())
 }
 
 /// Bit `i` of packed bits, as lowest bit.
@@ -264,7 +259,7 @@ impl Yao {
             change.copy_from_slice(Plane::from_payload(Unit::Bit, len, bytes).words());
         } else {
             let known = packed(x.values().expect("the owner has its values"));
-            let words = known.iter().zip(random.choices.iter());
+            let words = known.zip(random.choices.iter());
             change.iter_mut().zip(words).for_each(|(c, (x, r))| *c = x ^ r);
             op.send(GARBLER, CHOICE, payload(&change, len))?;
         }

@@ -4,6 +4,7 @@ use mpc_runtime::{Label, Op, Party, Result, Step};
 
 use super::shuffle::{Rows, shuffle_cost};
 use super::{Form, PARTIES, Trio, costs, places, zip};
+use crate::algebra::bits;
 use crate::algebra::ring::{Bits, Ring};
 use crate::blocks::pairs;
 use crate::cost::{Call, Cost, Verb};
@@ -19,11 +20,7 @@ const OPEN: Label = Label("rep3.open.bits");
 fn pack(out: &mut [Bits], values: &[bool]) {
     match values {
         [bit] => out.fill(Bits(if *bit { !0 } else { 0 })),
-        _ => {
-            for (word, bits) in out.iter_mut().zip(values.chunks(64)) {
-                *word = Bits(bits.iter().rev().fold(0, |w, &bit| w << 1 | u64::from(bit)));
-            }
-        }
+        _ => out.iter_mut().zip(bits::packed(values)).for_each(|(o, word)| *o = Bits(word)),
     }
 }
 
