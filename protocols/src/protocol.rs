@@ -265,7 +265,9 @@ macro_rules! define_protocol {
 
             /// Whether peers that do as they like are found out by [`Protocol::check`] only. Then a
             /// value leaves in four steps, and no other verb is under way during a check: everything
-            /// so far is checked, the value is opened, the opening is checked, the value is used.
+            /// so far is checked, the value is opened, the opening is checked, the value is used. What a
+            /// verb opens within itself waits for a check where it is not hidden by a uniform mask
+            /// ([`Step::before_opening`]).
             fn verifies(&self) -> bool {
                 false
             }

@@ -339,6 +339,11 @@ impl Executor {
         self.tasks.len()
     }
 
+    /// Whether any task waits for a message.
+    pub fn awaits_messages(&self) -> bool {
+        !self.core.waiting.borrow().is_empty()
+    }
+
     /// Polls every task that can go on, until none can; then sets all they sent moving.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use crate::{Depth, Error, Header, Key, Label, Party, Phase, Result, Stream};
 /// Forks of one step at one level.
 const MAX_FORKS: u64 = (1 << 16) - 1;
 
-/// What comes before an opening within a verb: gives the depth of what is known then.
+/// What comes before an opening within a verb, each time anew: gives the depth of what is known then.
 pub type Barrier = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = Depth>>>>;
 
 /// One instruction of a run, or a part of it that goes on by itself.

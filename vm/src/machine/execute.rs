@@ -19,7 +19,7 @@ use mpc_runtime::{Depth, Error, Result, Slot, Step};
 
 use super::Machine;
 pub(super) use super::bank::{Source, Vector};
-use super::levels::HasDepth;
+use super::levels::{Course, HasDepth};
 use super::tiles::{Part, Tile, deal};
 
 impl execute::Executor for Machine {
@@ -187,6 +187,7 @@ impl Machine {
         }
         let (id, place, step) = self.task();
         let step = step.tile_of(whole);
+        self.barrier().into_iter().for_each(|barrier| step.set_barrier(barrier));
         let protocol = self.protocol.clone();
         self.executor.spawn(id, place, async move {
             let alone = jobs.len() == 1;
@@ -251,12 +252,16 @@ impl Machine {
             let call = async move |p: &dyn Protocol, step: &Step, operands: &[Operand]| {
                 verb(p, step, operands, key).await
             };
-            let rounds = self.rounds(hash(&key), jobs.iter().map(|(_, operands)| operands), &call);
+            let Course { rounds, waits } =
+                self.course(hash(&key), jobs.iter().map(|(_, operands)| operands), &call);
             let bits = |operands: &[Wanted]| operands.iter().map(Wanted::bits).max().unwrap_or(0);
             let sizes = jobs.iter().map(|(group, operands)| (rows(group), bits(operands)));
             let dealt = deal(sizes, self.tile_bits);
             let whole = if dealt.len() > 1 { longest(jobs.iter().map(|(_, o)| o)) } else { 0 };
             for parts in dealt {
+                if waits {
+                    self.may_be_held();
+                }
                 let mut tasks = vec![];
                 for Part { group, rows: part } in parts {
                     let (group, operands) = &jobs[group];
@@ -269,6 +274,7 @@ impl Machine {
                     }
                 }
                 self.spawn_joined(tasks, whole, call.clone());
+                self.drain_if_due()?;
             }
         }
         Ok(())
@@ -296,30 +302,35 @@ impl Machine {
             };
             let mut encoded = vec![];
             group.encode(&mut encoded);
-            let rounds = self.rounds(hash(&encoded), std::iter::once(&operands), &call);
+            let Course { rounds, waits } =
+                self.course(hash(&encoded), std::iter::once(&operands), &call);
+            if waits {
+                self.may_be_held();
+            }
             let target = write(self, group, latest(&operands) + rounds)?;
             if target.1 > 0 {
                 self.count_unverified(target.1);
                 self.spawn_joined(vec![(operands, target)], 0, call);
+                self.drain_if_due()?;
             }
         }
         Ok(())
     }
 
-    /// Rounds of the present instruction on the joined operands of these groups.
-    fn rounds<'a, T: HasDepth>(
+    /// How the present instruction goes on the joined operands of these groups.
+    fn course<'a, T: HasDepth>(
         &mut self,
         parameters: u64,
         groups: impl Iterator<Item = &'a Vec<Wanted>> + Clone,
         call: &impl AsyncFn(&dyn Protocol, &Step, &[Operand]) -> Result<T>,
-    ) -> u32 {
-        let Some(first) = groups.clone().next() else { return 0 };
+    ) -> Course {
+        let Some(first) = groups.clone().next() else { return Course::default() };
         let len = |i: usize| groups.clone().map(|operands| operands[i].len()).sum::<usize>();
         let operands: Vec<Operand> =
             first.iter().enumerate().map(|(i, w)| w.phantom(len(i))).collect();
         let opcode = self.program.code[self.pc - 1].opcode();
         let step = self.executor.step(u64::MAX, 0, Depth::ZERO);
-        self.levels.rounds((opcode, parameters, longest(groups)), step, operands, call)
+        self.levels.course((opcode, parameters, longest(groups)), step, operands, call)
     }
 }
 

@@ -2,13 +2,17 @@
 //!
 //! Releases that follow each other pass a gate together: what led to them is checked, then they are
 //! opened, then the openings are checked, then the values are used. During a check nothing else is
-//! under way, so that no party learns from an opening what helps it to pass the check. A verb that opens
-//! a value within itself waits at the first door too; what it opened is checked with its result.
+//! under way, so that no party learns from an opening what helps it to pass the check.
+//!
+//! A verb that opens within itself what no uniform mask hides waits at a barrier. When all that is under
+//! way waits, for the barrier or for the results of those that wait there, there is a check, and they go
+//! on; they may come back. What can go on without a check and what cannot is the same at all parties,
+//! whatever arrives when; so are the places in the program where the machine lets it come to that.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use mpc_runtime::{Barrier, Depth, Result, Slot};
+use mpc_runtime::{Barrier, Depth, Executor, Result, Slot};
 
 use super::Machine;
 
@@ -18,6 +22,11 @@ const MOST_UNVERIFIED: usize = 1 << 20;
 
 /// Tasks that release something together.
 const MOST_RELEASES: u64 = 1 << 8;
+
+/// Tasks, and elements of their results, that may be held up at the barrier together: what they have
+/// stays in memory.
+const MOST_HELD_TASKS: u64 = 1 << 12;
+const MOST_HELD: usize = 1 << 16;
 
 /// A gate of two doors.
 pub(super) struct Gate {
@@ -60,13 +69,47 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// Where verbs wait for the next check.
+struct Turnstile {
+    /// Filled, and another put in its place, with each check.
+    door: RefCell<Rc<Slot<Depth>>>,
+    waiting: Cell<usize>,
+}
+
 /// What a machine has to do with checks.
-#[derive(Default)]
 pub(super) struct Checks {
     /// The gate of the releases just issued.
     gate: RefCell<Option<Rc<Gate>>>,
+    /// Where verbs wait, if the protocol has checks.
+    turnstile: Option<Rc<Turnstile>>,
     /// Elements of results issued since the last check.
     unverified: Cell<usize>,
+    /// The first task issued that may wait at the barrier, since all were over.
+    first_held: Cell<Option<u64>>,
+    /// Elements of results issued since then.
+    held: Cell<usize>,
+}
+
+impl Checks {
+    /// Nothing is issued yet.
+    pub(super) fn new(executor: &Executor, verifies: bool) -> Checks {
+        let turnstile = || {
+            let door = RefCell::new(Rc::new(executor.slot()));
+            Rc::new(Turnstile { door, waiting: Cell::new(0) })
+        };
+        Checks {
+            gate: RefCell::default(),
+            turnstile: verifies.then(turnstile),
+            unverified: Cell::new(0),
+            first_held: Cell::new(None),
+            held: Cell::new(0),
+        }
+    }
+
+    /// Whether a verb waits at the barrier.
+    fn holds(&self) -> bool {
+        self.turnstile.as_ref().is_some_and(|turnstile| turnstile.waiting.get() > 0)
+    }
 }
 
 impl Machine {
@@ -82,18 +125,70 @@ impl Machine {
         Some(self.checks.gate.borrow_mut().get_or_insert_with(new).clone())
     }
 
-    /// The gate before what a verb opens within itself, if the protocol has checks.
+    /// What comes before what a verb opens within itself, if the protocol has checks.
     pub(super) fn barrier(&self) -> Option<Barrier> {
-        let gate = self.gate()?;
+        let turnstile = self.checks.turnstile.clone()?;
         Some(Rc::new(move || {
-            let gate = gate.clone();
-            Box::pin(async move { gate.before_opening().await })
+            let (turnstile, door) = (turnstile.clone(), turnstile.door.borrow().clone());
+            Box::pin(async move {
+                let _waiting = Waiting::new(&turnstile.waiting);
+                *door.wait().await
+            })
         }))
     }
 
     /// Counts results that a check will be about.
     pub(super) fn count_unverified(&self, elements: usize) {
-        self.checks.unverified.set(self.checks.unverified.get().saturating_add(elements));
+        let count = |cell: &Cell<usize>| cell.set(cell.get().saturating_add(elements));
+        count(&self.checks.unverified);
+        if self.checks.first_held.get().is_some() {
+            count(&self.checks.held);
+        }
+    }
+
+    /// The next task may wait at the barrier.
+    pub(super) fn may_be_held(&self) {
+        let first = self.checks.first_held.get().unwrap_or(self.tasks);
+        self.checks.first_held.set(Some(first));
+    }
+
+    /// Whether nothing goes on before a check: tasks wait at the barrier, the others for them.
+    pub(super) fn held_up(&self) -> bool {
+        self.checks.holds() && !self.executor.awaits_messages()
+    }
+
+    /// Lets everything go on to its end, through as many checks as that takes.
+    pub(super) fn drain(&mut self) -> Result<()> {
+        self.drain_until(|executor| executor.pending() == 0)
+    }
+
+    /// As [`Machine::drain`], if so many tasks may be held up that those should end first. All parties
+    /// count alike.
+    pub(super) fn drain_if_due(&mut self) -> Result<()> {
+        let Some(first) = self.checks.first_held.get() else { return Ok(()) };
+        let many = self.tasks - first >= MOST_HELD_TASKS || self.checks.held.get() >= MOST_HELD;
+        if many && !self.at_gate() { self.drain() } else { Ok(()) }
+    }
+
+    fn drain_until(&mut self, over: impl Fn(&Executor) -> bool) -> Result<()> {
+        self.drive(&over)?;
+        while !over(&self.executor) {
+            self.pass_barrier()?;
+            self.drive(&over)?;
+        }
+        self.checks.first_held.set(None);
+        self.checks.held.set(0);
+        Ok(())
+    }
+
+    /// Checks what led the tasks to the barrier, when all wait, and lets them on.
+    fn pass_barrier(&mut self) -> Result<()> {
+        let turnstile = self.checks.turnstile.clone().expect("somebody waits there");
+        let next = Rc::new(self.executor.slot());
+        let door = turnstile.door.replace(next);
+        self.check()?;
+        door.fill(self.executor.deepest());
+        Ok(())
     }
 
     /// Whether releases wait at a gate.
@@ -112,9 +207,8 @@ impl Machine {
     pub(super) fn pass_gate(&mut self) -> Result<()> {
         let Some(gate) = self.checks.gate.take() else { return Ok(()) };
         for door in 0..2 {
-            let all_wait = |gate: &Gate, pending: usize| pending == gate.waiting[door].get();
-            self.drive(|executor| all_wait(&gate, executor.pending()))?;
-            self.check(gate.waiting[door].get())?;
+            self.drain_until(|executor| executor.pending() == gate.waiting[door].get())?;
+            self.check()?;
             gate.doors[door].fill(self.executor.deepest());
         }
         Ok(())
@@ -126,13 +220,14 @@ impl Machine {
         if !due || self.at_gate() {
             return Ok(());
         }
-        self.drive(|executor| executor.pending() == 0)?;
-        self.check(0)
+        self.drain()?;
+        self.check()
     }
 
-    /// Runs the check of the protocol while `others` tasks wait.
-    fn check(&mut self, others: usize) -> Result<()> {
+    /// Runs the check of the protocol while all tasks wait.
+    fn check(&mut self) -> Result<()> {
         self.checks.unverified.set(0);
+        let others = self.executor.pending();
         let (id, place) = (self.tasks, self.pc.saturating_sub(1) as u32);
         self.tasks += 1;
         let step = self.executor.step(id, place, self.executor.deepest());

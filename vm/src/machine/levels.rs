@@ -6,6 +6,7 @@
 //! scheme declares; verbs made of blocks are asked of a [`Ledger`], once for each shape. All parties
 //! come to the same levels, whatever arrives when.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -19,43 +20,62 @@ use super::execute::{Operand, Wanted};
 /// A verb call as far as its rounds depend on it: opcode, hash of the parameters, length.
 type Shape = (u8, u64, usize);
 
+/// How a verb goes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Course {
+    /// Rounds.
+    pub(super) rounds: u32,
+    /// Whether it waits for a check, if there is any.
+    pub(super) waits: bool,
+}
+
 /// Rounds of verbs by shape.
 pub(super) struct Levels {
     ledger: Ledger,
-    rounds: HashMap<Shape, u32>,
+    courses: HashMap<Shape, Course>,
     /// Whether any instruction has several groups: else levels decide nothing and are all 0.
     needed: bool,
+    /// Whether verbs may wait for checks.
+    checks: bool,
 }
 
 impl Levels {
     pub(super) fn new(program: &Program, protocol: Rc<dyn Protocol>, parties: usize) -> Levels {
         let needed = program.code.iter().any(|instruction| instruction.groups() > 1);
-        Levels { ledger: Ledger::new(protocol, parties), rounds: HashMap::new(), needed }
+        let checks = protocol.verifies();
+        Levels { ledger: Ledger::new(protocol, parties), courses: HashMap::new(), needed, checks }
     }
 
-    /// Rounds of a verb on operands of these lengths, which are there at once.
-    pub(super) fn rounds<T: HasDepth>(
+    /// How a verb goes on operands of these lengths, which are there at once.
+    pub(super) fn course<T: HasDepth>(
         &mut self,
         shape: Shape,
         step: Step,
         operands: Vec<Operand>,
         verb: impl AsyncFn(&dyn Protocol, &Step, &[Operand]) -> mpc_runtime::Result<T>,
-    ) -> u32 {
-        if !self.needed {
-            return 0;
+    ) -> Course {
+        if !self.needed && !self.checks {
+            return Course::default();
         }
-        if let Some(&rounds) = self.rounds.get(&shape) {
-            return rounds;
+        if let Some(&course) = self.courses.get(&shape) {
+            return course;
         }
+        let waits = Rc::new(Cell::new(false));
+        let reached = waits.clone();
+        step.set_barrier(Rc::new(move || {
+            reached.set(true);
+            Box::pin(std::future::ready(Depth::ZERO))
+        }));
         let call = std::pin::pin!(verb(&self.ledger, &step, &operands));
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         let rounds = match call.poll(&mut context) {
-            std::task::Poll::Ready(Ok(value)) => value.depth().online,
+            std::task::Poll::Ready(Ok(value)) if self.needed => value.depth().online,
             // What a ledger cannot run, a protocol cannot either: the error comes up there.
-            std::task::Poll::Ready(Err(_)) | std::task::Poll::Pending => 0,
+            _ => 0,
         };
-        self.rounds.insert(shape, rounds);
-        rounds
+        let course = Course { rounds, waits: waits.get() };
+        self.courses.insert(shape, course);
+        course
     }
 }
 

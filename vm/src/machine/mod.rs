@@ -155,6 +155,7 @@ impl Machine {
             integers: vec![0; program.registers(BankName::R) as usize],
             fused: fuse::fused(&program),
             levels: Levels::new(&program, protocol.clone(), executor.parties()),
+            checks: Checks::new(&executor, protocol.verifies()),
             program,
             protocol,
             executor,
@@ -177,7 +178,6 @@ impl Machine {
             tile_bits,
             set_up: false,
             netlists,
-            checks: Checks::default(),
             broken: false,
         }
     }
@@ -235,7 +235,7 @@ impl Machine {
             self.throttle()?;
         }
         self.pass_gate()?;
-        self.drive(|executor| executor.pending() == 0)?;
+        self.drain()?;
         self.executor.check_leftovers()?;
         let outputs = self.outputs.drain(..).filter_map(|(id, slot)| {
             let handed = slot.get().expect("all tasks are over");
@@ -295,13 +295,14 @@ impl Machine {
         Ok(())
     }
 
-    /// Lets tasks run and messages come until `done`; how often it waited for messages.
+    /// Lets tasks run and messages come until `done`, or until nothing goes on before a check; how often it
+    /// waited for messages.
     fn drive(&mut self, done: impl Fn(&Executor) -> bool) -> Result<usize> {
         let mut waits = 0;
         loop {
             let ran = self.executor.run_ready();
             ran.map_err(|(place, error)| self.located(place, error))?;
-            if done(&self.executor) {
+            if done(&self.executor) || self.held_up() {
                 return Ok(waits);
             }
             waits += 1;

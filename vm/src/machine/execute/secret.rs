@@ -249,7 +249,6 @@ impl execute::Random for Machine {
     }
 
     fn permute(&mut self, groups: &[group::Permute]) -> Result<()> {
-        let barrier = self.barrier();
         self.spawn_each(
             groups,
             |m, g| {
@@ -257,26 +256,19 @@ impl execute::Random for Machine {
             },
             |m, g, level| to_s(m, g.dst.0, level),
             async move |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::Permute| {
-                barrier.iter().for_each(|barrier| step.set_barrier(barrier.clone()));
                 p.permute(step, o[0].secret(), o[1].secret(), g.width.0 as usize, g.bits.0).await
             },
-        )?;
-        // A release that follows may wait for the result, and would wait at the same gate.
-        self.pass_gate()
+        )
     }
 
     fn places(&mut self, groups: &[group::Places]) -> Result<()> {
-        let barrier = self.barrier();
         self.spawn_each(
             groups,
             |m, g| Ok(vec![Wanted::sb(m, g.a.0, len(g.a.0))?]),
             |m, g, level| to_s(m, g.dst.0, level),
             async move |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::Places| {
-                barrier.iter().for_each(|barrier| step.set_barrier(barrier.clone()));
                 p.places(step, o[0].secret(), len(g.dst.0), g.bits.0).await
             },
-        )?;
-        // A release that follows may wait for the result, and would wait at the same gate.
-        self.pass_gate()
+        )
     }
 }
