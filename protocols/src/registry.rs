@@ -42,6 +42,7 @@ macro_rules! for_each_protocol {
             rep3_field,
             ps_rep3_bin,
             sy_rep3_ring,
+            sy_shamir,
             ps_rep3_ring,
             mal_rep3_ring,
             shamir,

@@ -25,4 +25,5 @@ pub mod semi2k;
 pub mod semi_bin;
 pub mod shamir;
 pub mod sy_rep3_ring;
+pub mod sy_shamir;
 pub mod yao;

@@ -398,7 +398,11 @@ impl<F: Prime> Protocol for OverField<F> {
     }
 
     fn check_cost(&self, calls: &[Call], _: usize) -> Cost {
-        self.scheme.check_cost(&calls.iter().map(of_scheme).collect::<Vec<_>>())
+        let own = |call: &Call| match self.scheme.cost(call) {
+            Some(_) => *call,
+            None => of_scheme(call),
+        };
+        self.scheme.check_cost(&calls.iter().map(own).collect::<Vec<_>>())
     }
 
     fn public<'a>(&'a self, _: &'a Step, x: &'a Clear) -> Fut<'a> {

@@ -464,6 +464,8 @@ mod tests {
     conformance!(shamir_of_eight, crate::schemes::shamir, 8, Effort::All);
     conformance!(mal_shamir_of_four, crate::schemes::mal_shamir, 4, Effort::of("mal-shamir"));
     conformance!(mal_shamir_of_five, crate::schemes::mal_shamir, 5, Effort::of("mal-shamir"));
+    conformance!(sy_shamir_of_four, crate::schemes::sy_shamir, 4, Effort::of("sy-shamir"));
+    conformance!(sy_shamir_of_five, crate::schemes::sy_shamir, 5, Effort::of("sy-shamir"));
     conformance!(atlas_of_five, crate::schemes::atlas, 5, Effort::of("atlas"));
     conformance!(atlas_of_eight, crate::schemes::atlas, 8, Effort::of("atlas"));
 }

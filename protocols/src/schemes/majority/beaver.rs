@@ -9,7 +9,8 @@
 
 use mpc_runtime::{Depth, Party, Result, Step};
 
-use super::{Base, Shape, elements, part, plane, products, stacked, verified, zipped};
+use super::bits::weighed;
+use super::{Base, Shape, elements, part, products, stacked, verified, zipped};
 use crate::algebra::field::Prime;
 use crate::cost::{Call, Cost, Verb};
 use crate::protocol::Fut;
@@ -83,18 +84,8 @@ impl<F: Prime, B: Base<F>> Beaver<F, B> {
             let op = step.op(Depth::ZERO);
             return Ok(Shares::new(self.base.random(&op, n, short(bits)).await?, op.depth()));
         }
-        let bits = bits as usize;
-        let random = self.bits(step, n * bits).await?;
-        let number = |row: &[F]| row.iter().rev().fold(F::ZERO, |x, &b| x.plus(x).plus(b));
-        let planes = random.planes().iter().map(|a| {
-            let a = elements::<F>(a);
-            plane(self.base.workers(), n, |first, out: &mut [F]| {
-                for (i, o) in out.iter_mut().enumerate() {
-                    *o = number(&a[(first + i) * bits..][..bits]);
-                }
-            })
-        });
-        Ok(Shares::new(planes.collect(), random.depth))
+        let random = self.bits(step, n * bits as usize).await?;
+        Ok(weighed::<F>(self.base.workers(), &random, n, bits as usize))
     }
 }
 
@@ -118,18 +109,13 @@ impl<F: Prime, B: Base<F>> FieldScheme<F> for Beaver<F, B> {
     fn cost(&self, call: &Call) -> Option<Cost> {
         let Call { verb, len, bits, .. } = *call;
         Some(match verb {
-            Verb::Mul => self.multiplying(Shape::Each(len)),
-            Verb::Dot { inner } => self.multiplying(Shape::Dot(len, inner)),
-            Verb::MatMul { rows, inner, cols } => {
-                self.multiplying(Shape::Matrix(rows, inner, cols))
-            }
             Verb::Share { owner } => self.base.dealing(owner, len),
             Verb::ShareBits { owner } => self.dealing_bits(owner, len),
             Verb::Open { to } => self.base.opening(to, len),
             Verb::RandomBits => self.bits_cost(len),
             Verb::Mask if self.base.summands().is_some() => self.base.randomness(len),
             Verb::Mask => self.bits_cost(len * bits as usize),
-            _ => return None,
+            _ => return Shape::of_call(call).map(|shape| self.multiplying(shape)),
         })
     }
 
@@ -148,11 +134,7 @@ impl<F: Prime, B: Base<F>> FieldScheme<F> for Beaver<F, B> {
         b: &'a Shares,
         what: Products,
     ) -> Fut<'a> {
-        let shape = match what {
-            Products::Rows(1) => Shape::Each(a.len()),
-            Products::Rows(inner) => Shape::Dot(a.len() / inner, inner),
-            Products::Matrix((rows, inner, cols)) => Shape::Matrix(rows, inner, cols),
-        };
+        let shape = Shape::of(what, a.len());
         Box::pin(self.multiply(step, shape, a, b))
     }
 

@@ -11,6 +11,7 @@ use crate::cost::Cost;
 use crate::schemes::over_field::Known;
 use crate::schemes::shamir::sharing::{HASH, uniform};
 use crate::value::{Plane, Shares};
+use crate::workers::Workers;
 
 const BITS: Label = Label("verified.share_bits");
 const SEEN: Label = Label("verified.share_bits.seen");
@@ -25,20 +26,7 @@ impl<F: Prime, B: Base<F>> Beaver<F, B> {
         let square = verified::multiply(base, step, op.depth(), Shape::Each(n), (&r, &r), true);
         let verified::Verified { opened, depth, .. } = square.await?;
         let squares = opened.expect("asked for");
-        let halved = plane(workers, n, halved_roots(elements::<F>(&squares)));
-        let (halved, half) = (elements::<F>(&halved), F::ONE.plus(F::ONE).inverse());
-        let bit = |(r, one): (&Plane, &F)| {
-            let (r, one) = (elements::<F>(r), one.times(half));
-            plane(workers, n, |first, out: &mut [F]| {
-                let values = r[first..].iter().zip(&halved[first..]);
-                for (bit, (&r, &root)) in out.iter_mut().zip(values) {
-                    // Roots are public.
-                    let zero = root.wide() == [0, 0];
-                    *bit = if zero { F::ZERO } else { r.times(root).plus(one) };
-                }
-            })
-        };
-        Ok(Shares::new(r.iter().zip(&self.one).map(bit).collect(), depth))
+        Ok(Shares::new(signs(workers, &r, &squares, &self.one), depth))
     }
 
     /// What [`Beaver::bits`] costs.
@@ -46,57 +34,124 @@ impl<F: Prime, B: Base<F>> Beaver<F, B> {
         self.base.randomness(n).then(&verified::cost(&self.base, Shape::Each(n), true))
     }
 
-    /// Bits of `owner`: random bits are opened to it, and it tells all where its own differ. All but the
-    /// owner compare what they heard.
+    /// Bits of `owner`.
     pub(super) async fn dealt_bits(&self, step: &Step, owner: Party, x: Known) -> Result<Shares> {
-        let (n, prep) = (x.len, step.preprocessing());
-        let hiding = self.bits(&prep, n).await?;
-        let op = prep.op(hiding.depth);
-        let known = self.base.open(&op, hiding.planes(), Some(owner)).await?;
-        let op = step.op(x.depth.max(op.depth()));
-        let bytes = n.div_ceil(8);
-        let differ = match known.zip(x.elements) {
-            None => op.recv(owner, BITS, bytes).await?.to_vec(),
-            Some((known, own)) => {
-                let (known, own) = (elements::<F>(&known), elements::<F>(&own));
-                let bit = |i: usize| known[i].wide() != own[i].wide();
-                let mut differ = vec![0; bytes];
-                (0..n).for_each(|i| differ[i / 8] |= u8::from(bit(i)) << (i % 8));
-                for peer in (0..op.parties()).filter(|&peer| peer != owner) {
-                    op.send(peer, BITS, &differ)?;
-                }
-                differ
-            }
-        };
-        op.round();
-        if op.me() != owner {
-            compare(&op, owner, &differ).await?;
-        }
-        let depth = op.round();
-        let bit = |(c, &one): (&Plane, &F)| {
-            let c = elements::<F>(c);
-            plane(self.base.workers(), n, |first, out: &mut [F]| {
-                for (i, o) in (first..).zip(out) {
-                    let differs = differ[i / 8] >> (i % 8) & 1 == 1;
-                    *o = if differs { one.minus(c[i]) } else { c[i] };
-                }
-            })
-        };
-        Ok(Shares::new(hiding.planes().iter().zip(&self.one).map(bit).collect(), depth))
+        let prep = step.preprocessing();
+        let hiding = self.bits(&prep, x.len).await?;
+        told(&self.base, [&prep, step], owner, x, &hiding, &self.one).await
     }
 
     /// What [`Beaver::dealt_bits`] costs.
     pub(super) fn dealing_bits(&self, owner: Party, n: usize) -> Cost {
-        let (base, parties) = (&self.base, self.base.parties());
-        let ahead = self.bits_cost(n).then(&base.opening(Some(owner), n)).ahead();
-        let (bytes, others) = (n.div_ceil(8), parties - 1);
-        let told = Cost::by(owner, parties, others as u64, others * bytes);
-        let mut compared = Cost { rounds: 1, ..Cost::local(parties) };
-        for party in (0..parties).filter(|&party| party != owner) {
-            (1..others).for_each(|_| compared.add(party, bytes.min(HASH)));
-        }
-        ahead.then(&told).then(&compared)
+        telling(&self.base, self.bits_cost(n), owner, n)
     }
+}
+
+/// Random bits, of random numbers whose squares are known: r divided by a root of its square is 1 or -1.
+/// What the planes of `r` have shares of `one` has too; it may be a multiple.
+pub(super) fn signs<F: Prime>(
+    workers: &Workers,
+    r: &[Plane],
+    squares: &Plane,
+    one: &[F],
+) -> Vec<Plane> {
+    let n = squares.len();
+    let halved = plane(workers, n, halved_roots(elements::<F>(squares)));
+    let (halved, half) = (elements::<F>(&halved), F::ONE.plus(F::ONE).inverse());
+    let bit = |(r, one): (&Plane, &F)| {
+        let (r, one) = (elements::<F>(r), one.times(half));
+        plane(workers, n, |first, out: &mut [F]| {
+            let values = r[first..].iter().zip(&halved[first..]);
+            for (bit, (&r, &root)) in out.iter_mut().zip(values) {
+                // Roots are public.
+                let zero = root.wide() == [0, 0];
+                *bit = if zero { F::ZERO } else { r.times(root).plus(one) };
+            }
+        })
+    };
+    r.iter().zip(one).map(bit).collect()
+}
+
+/// `n` numbers of `width` random bits each.
+pub(super) fn weighed<F: Prime>(
+    workers: &Workers,
+    random: &Shares,
+    n: usize,
+    width: usize,
+) -> Shares {
+    let number = |row: &[F]| row.iter().rev().fold(F::ZERO, |x, &b| x.plus(x).plus(b));
+    let planes = random.planes().iter().map(|a| {
+        let a = elements::<F>(a);
+        plane(workers, n, |first, out: &mut [F]| {
+            for (i, o) in out.iter_mut().enumerate() {
+                *o = number(&a[(first + i) * width..][..width]);
+            }
+        })
+    });
+    Shares::new(planes.collect(), random.depth)
+}
+
+/// Bits of `owner`: random bits are opened to it, and it tells all where its own differ. All but the owner
+/// compare what they heard. Planes of `hiding` after those of a share are multiples, as of `one`.
+pub(super) async fn told<F: Prime, B: Base<F>>(
+    base: &B,
+    [prep, step]: [&Step; 2],
+    owner: Party,
+    x: Known,
+    hiding: &Shares,
+    one: &[F],
+) -> Result<Shares> {
+    let n = x.len;
+    let op = prep.op(hiding.depth);
+    let known = base.open(&op, &hiding.planes()[..base.one().len()], Some(owner)).await?;
+    let op = step.op(x.depth.max(op.depth()));
+    let bytes = n.div_ceil(8);
+    let differ = match known.zip(x.elements) {
+        None => op.recv(owner, BITS, bytes).await?.to_vec(),
+        Some((known, own)) => {
+            let (known, own) = (elements::<F>(&known), elements::<F>(&own));
+            let bit = |i: usize| known[i].wide() != own[i].wide();
+            let mut differ = vec![0; bytes];
+            (0..n).for_each(|i| differ[i / 8] |= u8::from(bit(i)) << (i % 8));
+            for peer in (0..op.parties()).filter(|&peer| peer != owner) {
+                op.send(peer, BITS, &differ)?;
+            }
+            differ
+        }
+    };
+    op.round();
+    if op.me() != owner {
+        compare(&op, owner, &differ).await?;
+    }
+    let depth = op.round();
+    let bit = |(c, &one): (&Plane, &F)| {
+        let c = elements::<F>(c);
+        plane(base.workers(), n, |first, out: &mut [F]| {
+            for (i, o) in (first..).zip(out) {
+                let differs = differ[i / 8] >> (i % 8) & 1 == 1;
+                *o = if differs { one.minus(c[i]) } else { c[i] };
+            }
+        })
+    };
+    Ok(Shares::new(hiding.planes().iter().zip(one).map(bit).collect(), depth))
+}
+
+/// What [`told`] costs, with the random bits.
+pub(super) fn telling<F: Prime, B: Base<F>>(
+    base: &B,
+    hiding: Cost,
+    owner: Party,
+    n: usize,
+) -> Cost {
+    let parties = base.parties();
+    let ahead = hiding.then(&base.opening(Some(owner), n)).ahead();
+    let (bytes, others) = (n.div_ceil(8), parties - 1);
+    let told = Cost::by(owner, parties, others as u64, others * bytes);
+    let mut compared = Cost { rounds: 1, ..Cost::local(parties) };
+    for party in (0..parties).filter(|&party| party != owner) {
+        (1..others).for_each(|_| compared.add(party, bytes.min(HASH)));
+    }
+    ahead.then(&told).then(&compared)
 }
 
 /// Fills in half the inverse roots of public squares.

@@ -4,15 +4,17 @@
 //! They stand on a linear sharing ([`Base`]) with three properties against as many cheaters as there may
 //! be: what the honest parties hold is a sharing of one value, whatever a dealer sends; what is opened is
 //! that value, or the opening fails; and a product is right up to an error that the cheaters know.
-//! [`verified`] makes products right, which all else follows from; [`beaver`] does that ahead of time.
+//! [`verified`] makes products right, which all else follows from; [`beaver`] does that ahead of time, and
+//! leaves nothing to a later check. [`macs`] takes products as they come and checks them together.
 //!
-//! Nothing is left to a later check. Masks of comparisons are not uniform over the field: they hide numbers
-//! that are as short as they should be. An error of a product becomes one that depends on secrets with the
-//! next product, and is of any length; opened under such a mask before it is found out, it tells what it
-//! was multiplied with.
+//! Masks of comparisons are not uniform over the field: they hide numbers that are as short as they should
+//! be. An error of a product becomes one that depends on secrets with the next product, and is of any
+//! length; opened under such a mask before it is found out, it tells what it was multiplied with. So where
+//! a check is left for later, these openings wait for it ([`Step::before_opening`]).
 
 pub(crate) mod beaver;
 pub(crate) mod bits;
+pub(crate) mod macs;
 pub(crate) mod replicated;
 pub(crate) mod shamir;
 #[cfg(test)]
@@ -24,7 +26,8 @@ use mpc_runtime::{Key, Label, Op, Party, Result, Step, Stream};
 use super::shamir::sharing::{Scratch, tile, uniform};
 use crate::algebra::field::Prime;
 use crate::algebra::matrix;
-use crate::cost::Cost;
+use crate::cost::{Call, Cost, Verb};
+use crate::schemes::over_field::Products;
 use crate::value::{Plane, Unit};
 use crate::workers::Workers;
 
@@ -108,6 +111,25 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
+    /// Of products whose left operand has `left` elements.
+    fn of(what: Products, left: usize) -> Shape {
+        match what {
+            Products::Rows(1) => Shape::Each(left),
+            Products::Rows(inner) => Shape::Dot(left / inner, inner),
+            Products::Matrix((rows, inner, cols)) => Shape::Matrix(rows, inner, cols),
+        }
+    }
+
+    /// Of the products of a call, if it is one.
+    fn of_call(call: &Call) -> Option<Shape> {
+        Some(match call.verb {
+            Verb::Mul => Shape::Each(call.len),
+            Verb::Dot { inner } => Shape::Dot(call.len, inner),
+            Verb::MatMul { rows, inner, cols } => Shape::Matrix(rows, inner, cols),
+            _ => return None,
+        })
+    }
+
     /// Elements of the left operand.
     pub(crate) fn left(self) -> usize {
         match self {

@@ -9,8 +9,8 @@ use mpc_runtime::tamper::{MUTATORS, Mutator, Plan, Tamper};
 use mpc_runtime::{Depth, Error, Executor, Label, Party, Result, Step, Transport};
 
 use crate::cost::{Comparison, Truncation};
-use crate::protocol::{Build, Protocol, Setup};
-use crate::schemes::{mal_rep3_field, mal_shamir};
+use crate::protocol::{Build, Fut, Protocol, Setup};
+use crate::schemes::{mal_rep3_field, mal_shamir, sy_shamir};
 use crate::testing::session::seeds;
 use crate::value::{Clear, ClearBits, Shares};
 
@@ -49,8 +49,15 @@ struct Learnt {
     theirs: Vec<i128>,
 }
 
+/// What is opened in the end.
+struct Computed {
+    due: Shares,
+    product: Shares,
+    theirs: Shares,
+}
+
 /// Inputs of two honest parties and of the cheater, and every kind of verb on them.
-async fn program(p: &dyn Protocol, step: &Step, cheater: Party) -> Result<Learnt> {
+async fn compute(p: &dyn Protocol, step: &Step, cheater: Party) -> Result<Computed> {
     let n = step.parties();
     let (first, second) = ((cheater + 1) % n, (cheater + 2) % n);
     let x = p.share(step, first, &numbers(step, first, &X), 8).await?;
@@ -65,9 +72,13 @@ async fn program(p: &dyn Protocol, step: &Step, cheater: Party) -> Result<Learnt
     let both = p.from_bits(step, &both).await?;
     let negative = p.from_bits(step, &negative).await?;
     let due = Shares::concat(&[product.clone(), matrix, negative, both]);
-    let due = p.open(step, &due, None, 16).await?;
-    let private = p.open(step, &product, Some(first), 16).await?;
-    let theirs = p.open(step, &theirs, None, 16).await?;
+    Ok(Computed { due, product, theirs })
+}
+
+async fn learn(p: &dyn Protocol, step: &Step, a: Computed, cheater: Party) -> Result<Learnt> {
+    let due = p.open(step, &a.due, None, 16).await?;
+    let private = p.open(step, &a.product, Some((cheater + 1) % step.parties()), 16).await?;
+    let theirs = p.open(step, &a.theirs, None, 16).await?;
     let known = |x: &Clear| x.values().unwrap_or_default().to_vec();
     Ok(Learnt { due: known(&due), private: known(&private), theirs: known(&theirs) })
 }
@@ -85,6 +96,36 @@ struct Ran {
     /// What the cheater sent, by label.
     sent: Vec<(&'static str, u64)>,
     applied: bool,
+}
+
+/// A part of the run that all parties end before the next begins.
+fn together<T: 'static>(
+    executor: &mut Executor,
+    id: u64,
+    p: &Rc<dyn Protocol>,
+    work: impl for<'a> FnOnce(&'a dyn Protocol, &'a Step) -> Fut<'a, T> + 'static,
+) -> Result<T> {
+    let result = Rc::new(RefCell::new(None));
+    let (step, p, out) = (executor.step(id, 0, executor.deepest()), p.clone(), result.clone());
+    executor.spawn(id, 0, async move {
+        *out.borrow_mut() = Some(work(&*p, &step).await?);
+        Ok(())
+    });
+    executor.finish().map_err(|(_, error)| error)?;
+    Ok(result.take().expect("it is over"))
+}
+
+/// The whole run, with the checks that the machine makes.
+fn one_party(executor: &mut Executor, p: Rc<dyn Protocol>, cheater: Party) -> Result<Learnt> {
+    together(executor, 0, &p, |p, step| {
+        Box::pin(async move { p.setup(&step.preprocessing()).await })
+    })?;
+    let computed = together(executor, 1, &p, move |p, step| Box::pin(compute(p, step, cheater)))?;
+    together(executor, 2, &p, |p, step| p.check(step))?;
+    let learnt =
+        together(executor, 3, &p, move |p, step| Box::pin(learn(p, step, computed, cheater)))?;
+    together(executor, 4, &p, |p, step| p.check(step))?;
+    Ok(learnt)
 }
 
 fn run(build: Build, n: usize, cheater: Party, plan: Option<(Label, u64, Mutator)>) -> Ran {
@@ -106,21 +147,12 @@ fn run(build: Build, n: usize, cheater: Party, plan: Option<(Label, u64, Mutator
         };
         let protocol = build(&setup, me, &seeds(3, me, n)).expect("the setup suits");
         let mut executor = Executor::new(Box::new(end));
-        let learnt = Rc::new(RefCell::new(None));
-        let (p, step) = (protocol.clone(), executor.step(0, 0, Depth::ZERO));
-        executor.spawn(0, 0, async move { p.setup(&step.preprocessing()).await });
-        let (p, step, out) = (protocol, executor.step(1, 0, Depth::ZERO), learnt.clone());
-        let set_up = executor.finish();
-        executor.spawn(1, 0, async move {
-            *out.borrow_mut() = Some(program(&*p, &step, cheater).await?);
-            Ok(())
-        });
-        let ran = set_up.and_then(|()| executor.finish()).map_err(|(_, error)| error);
-        let ran = ran.and_then(|()| executor.close());
+        let ran = one_party(&mut executor, protocol, cheater);
+        let ran = ran.and_then(|learnt| executor.close().map(|()| learnt));
         let counted = executor.stats().by_label;
         let sent: Vec<_> = counted.iter().map(|(label, sent)| (*label, sent.messages)).collect();
         let applied = log.lock().expect("nobody panicked").applied;
-        (ran.map(|()| learnt.take().expect("the program is over")), sent, applied)
+        (ran, sent, applied)
     });
     let (_, sent, applied) = outcome.results[cheater].clone();
     Ran { results: outcome.results.into_iter().map(|r| r.0).collect(), sent, applied }
@@ -202,4 +234,29 @@ fn cheats_of_one_of_five_by_shamir_are_found() {
 #[test]
 fn cheats_of_one_of_three_by_replication_are_found() {
     cheats_are_found(mal_rep3_field::build, 3);
+}
+
+#[test]
+fn cheats_of_one_of_three_with_macs_are_found() {
+    cheats_are_found(sy_shamir::build, 3);
+}
+
+#[test]
+fn cheats_of_one_of_four_with_macs_are_found() {
+    cheats_are_found(sy_shamir::build, 4);
+}
+
+#[test]
+fn cheats_of_one_of_five_with_macs_are_found() {
+    cheats_are_found(sy_shamir::build, 5);
+}
+
+/// So many parties have no common keys.
+#[test]
+fn nine_parties_agree() {
+    for build in [mal_shamir::build, sy_shamir::build] {
+        for learnt in run(build, 9, 0, None).results {
+            assert_eq!(learnt.expect("nobody cheats").due, due());
+        }
+    }
 }
