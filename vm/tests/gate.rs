@@ -389,3 +389,19 @@ fn long_vectors_many_tasks_and_sorting_end() {
     input.sort_unstable();
     assert_eq!(found, input);
 }
+
+#[test]
+fn what_was_opened_to_a_party_is_told_to_all() {
+    let program = assemble(
+        "input (c0:1, $0)
+         share (s0:1, c0:1, $0, 40)
+         muls (s0:1, s0:1, s0:1, 40)
+         opento (c1:1, s0:1, $0, 40)
+         publish (c2:1, c1:1, $0, 40)
+         output ($0, c2:1)
+         halt ()",
+        1,
+        1,
+    );
+    assert_eq!(agreed(&program, &[9]), (vec![81], 4));
+}

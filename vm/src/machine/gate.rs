@@ -12,6 +12,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use mpc_bytecode::Instruction;
 use mpc_runtime::{Barrier, Depth, Executor, Result, Slot};
 
 use super::Machine;
@@ -34,6 +35,18 @@ pub(super) struct Gate {
     waiting: [Cell<usize>; 2],
     /// Number of the first task behind it.
     first: u64,
+    /// Whether a party tells all what it knows; otherwise secrets are opened.
+    tells: bool,
+}
+
+/// Whether an instruction lets values out of secrecy: `Some` of whether they are what one party knows.
+fn tells(instruction: &Instruction) -> Option<bool> {
+    match instruction {
+        Instruction::Open(_) | Instruction::OpenBits(_) => Some(false),
+        Instruction::OpenTo(_) | Instruction::OpenBitsTo(_) => Some(false),
+        Instruction::Publish(_) | Instruction::PublishBits(_) => Some(true),
+        _ => None,
+    }
 }
 
 impl Gate {
@@ -120,7 +133,8 @@ impl Machine {
         }
         let new = || {
             let doors = [self.executor.slot(), self.executor.slot()];
-            Rc::new(Gate { doors, waiting: Default::default(), first: self.tasks })
+            let tells = tells(&self.program.code[self.pc - 1]) == Some(true);
+            Rc::new(Gate { doors, waiting: Default::default(), first: self.tasks, tells })
         };
         Some(self.checks.gate.borrow_mut().get_or_insert_with(new).clone())
     }
@@ -189,6 +203,12 @@ impl Machine {
         self.check()?;
         door.fill(self.executor.deepest());
         Ok(())
+    }
+
+    /// Whether an instruction goes through the gate with the releases that wait there. What a party tells
+    /// all may have been opened to it just before, so these are not mixed.
+    pub(super) fn joins_gate(&self, instruction: &Instruction) -> bool {
+        self.checks.gate.borrow().as_ref().map(|gate| gate.tells) == tells(instruction)
     }
 
     /// Whether releases wait at a gate.

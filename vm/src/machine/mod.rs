@@ -19,9 +19,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use mpc_bytecode::execute::Execute;
-use mpc_bytecode::{
-    Bank as BankName, Circuit, Element, Gate, Instruction, Program, Receivers, Run,
-};
+use mpc_bytecode::{Bank as BankName, Circuit, Element, Gate, Program, Receivers, Run};
 use mpc_protocols::blocks::netlist::{self, Netlist};
 use mpc_protocols::value::live_bytes;
 use mpc_protocols::{Clear, ClearBits, Domain, Protocol, Shares};
@@ -215,7 +213,7 @@ impl Machine {
         let program = self.program.clone();
         while !self.halted {
             let at = self.pc;
-            if self.at_gate() && !releases(&program.code[at]) {
+            if self.at_gate() && !self.joins_gate(&program.code[at]) {
                 self.pass_gate()?;
             }
             self.pc += 1;
@@ -335,19 +333,6 @@ impl Machine {
         }
         Ok(Run::new(base as u64, run.len))
     }
-}
-
-/// Whether an instruction lets values out of secrecy.
-fn releases(instruction: &Instruction) -> bool {
-    matches!(
-        instruction,
-        Instruction::Open(_)
-            | Instruction::OpenBits(_)
-            | Instruction::OpenTo(_)
-            | Instruction::OpenBitsTo(_)
-            | Instruction::Publish(_)
-            | Instruction::PublishBits(_)
-    )
 }
 
 /// A circuit of a program in the form in which it is evaluated.
