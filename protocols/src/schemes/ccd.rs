@@ -414,13 +414,13 @@ mod tests {
     fn five_parties_keep_the_laws_by_opening() {
         conformance::verbs_agree_with_clear_integers(build, 5, Effort::OneOf(32));
         conformance::costs_are_what_the_wire_counts(build, 5, Effort::All);
-        privacy::messages_are_uniform(build, 5);
+        privacy::messages_are_uniform(build, 5, Effort::of(super::INFO.name));
     }
 
     #[test]
     fn eight_parties_keep_the_laws_by_resharing() {
         conformance::verbs_agree_with_clear_integers(build, 8, Effort::OneOf(32));
         conformance::costs_are_what_the_wire_counts(build, 8, Effort::OneOf(16));
-        privacy::messages_are_uniform(build, 8);
+        privacy::messages_are_uniform(build, 8, Effort::of(super::INFO.name));
     }
 }

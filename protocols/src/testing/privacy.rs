@@ -2,30 +2,30 @@
 
 use mpc_runtime::{Depth, Result, Step};
 
-use super::conformance::{seed, setup};
+use super::conformance::{Effort, seed, setup};
 use super::session::Session;
 use crate::blocks::ot::base::POINTS;
 use crate::cost::Truncation;
 use crate::protocol::{Build, Domain, Protocol};
 use crate::value::{Clear, ClearBits, Shares};
 
-/// Numbers, and eight times as many bits.
-const N: usize = 1 << 13;
+/// Numbers, and eight times as many bits; and as many where these would take too long.
+const NUMBERS: (usize, usize) = (1 << 13, 1 << 7);
 /// Bytes after which the pattern of an element comes again, or a multiple of that.
 const PERIOD: usize = 32;
 /// Messages with fewer bytes say too little to judge them.
 const LEAST_BYTES: usize = 128 * PERIOD / 4;
 
 /// Zeros of `owner`, shared as numbers.
-async fn zeros(p: &dyn Protocol, step: &Step, owner: usize) -> Result<Shares> {
+async fn zeros(p: &dyn Protocol, step: &Step, owner: usize, n: usize) -> Result<Shares> {
     let mine = owner == step.me();
-    let (known, absent) = (Clear::new(vec![0; N], Depth::ZERO), Clear::absent(N, Depth::ZERO));
+    let (known, absent) = (Clear::new(vec![0; n], Depth::ZERO), Clear::absent(n, Depth::ZERO));
     p.share(step, owner, if mine { &known } else { &absent }, 20).await
 }
 
 /// Zeros of `owner`, shared as bits.
-async fn zero_bits(p: &dyn Protocol, step: &Step, owner: usize) -> Result<Shares> {
-    let (n, mine) = (8 * N, owner == step.me());
+async fn zero_bits(p: &dyn Protocol, step: &Step, owner: usize, n: usize) -> Result<Shares> {
+    let mine = owner == step.me();
     let (known, absent) =
         (ClearBits::new(vec![false; n], Depth::ZERO), ClearBits::absent(n, Depth::ZERO));
     p.share_bits(step, owner, if mine { &known } else { &absent }).await
@@ -37,7 +37,8 @@ async fn zero_bits(p: &dyn Protocol, step: &Step, owner: usize) -> Result<Shares
 ///
 /// # Panics
 /// If not.
-pub fn messages_are_uniform(build: Build, parties: usize) {
+pub fn messages_are_uniform(build: Build, parties: usize, effort: Effort) {
+    let n = effort.size(NUMBERS.0, NUMBERS.1);
     for field_bits in [16, 64] {
         let setup = setup(parties, field_bits.max(64), Truncation::Exact);
         let setup = crate::protocol::Setup { field_bits, ..setup };
@@ -45,15 +46,15 @@ pub fn messages_are_uniform(build: Build, parties: usize) {
             Box::pin(async move {
                 if !matches!(p.domain(), Domain::Binary { .. }) {
                     for owner in 0..step.parties() {
-                        let x = zeros(&*p, &step, owner).await?;
+                        let x = zeros(&*p, &step, owner, n).await?;
                         p.mul(&step, &x, &x, 40).await?;
                     }
                 }
                 for owner in 0..step.parties() {
-                    let x = zero_bits(&*p, &step, owner).await?;
+                    let x = zero_bits(&*p, &step, owner, 8 * n).await?;
                     p.and(&step, &x, &x).await?;
                 }
-                let random = p.random_bits(&step, 8 * N).await?;
+                let random = p.random_bits(&step, 8 * n).await?;
                 p.and(&step, &random, &random).await?;
                 Ok(())
             })
