@@ -5,6 +5,7 @@
 pub mod carry;
 pub mod circuits;
 pub mod coin;
+pub mod commit;
 pub mod compare;
 pub mod convert;
 pub mod dabit;
