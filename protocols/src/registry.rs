@@ -55,6 +55,8 @@ macro_rules! for_each_protocol {
             rep4_ring,
             mal_shamir,
             mal_rep3_field,
+            spdz2k,
+            mascot,
         }
     };
 }

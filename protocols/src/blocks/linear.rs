@@ -110,6 +110,12 @@ fn right(i: usize, (_, inner, cols): (usize, usize, usize)) -> usize {
     i % inner * cols + i / inner % cols
 }
 
+/// The factors of all products of a matrix product, inner index fastest.
+pub fn factors(a: &Shares, b: &Shares, size: (usize, usize, usize)) -> [Shares; 2] {
+    let n = size.0 * size.1 * size.2;
+    [a.pick(n, |i| left(i, size)), b.pick(n, |i| right(i, size))]
+}
+
 /// `a·b`; `size` = (rows, inner, cols).
 pub async fn matmul(
     p: &dyn Protocol,
@@ -123,8 +129,7 @@ pub async fn matmul(
     if inner == 0 {
         return zeros(p, step, rows * cols).await;
     }
-    let n = rows * inner * cols;
-    let (a, b) = (a.pick(n, |i| left(i, size)), b.pick(n, |i| right(i, size)));
+    let [a, b] = factors(a, b, size);
     p.dot(step, &a, &b, inner, bits).await
 }
 

@@ -135,7 +135,7 @@ pub(crate) fn elements<N: Number>(a: &Shares) -> &[N] {
 }
 
 /// A plane of elements, 0 before `fill` sets them.
-fn plane<N: Number>(len: usize, fill: impl FnOnce(&mut [N])) -> Plane {
+pub(crate) fn plane<N: Number>(len: usize, fill: impl FnOnce(&mut [N])) -> Plane {
     Plane::build(Unit::Words(N::WORDS), len, |out| fill(bytemuck::cast_slice_mut(out)))
 }
 
@@ -153,8 +153,13 @@ fn subtract<N: Number>(out: &mut [N], x: &[N]) {
 }
 
 /// Uniform elements of a stream.
-fn uniform<N: Number>(stream: &Stream, out: &mut [N]) {
-    stream.fill(0, bytemuck::cast_slice_mut(out));
+pub(crate) fn uniform<N: Number>(stream: &Stream, out: &mut [N]) {
+    uniform_from(stream, 0, out);
+}
+
+/// Uniform elements from element `first` of a stream on; `first` is even.
+pub(crate) fn uniform_from<N: Number>(stream: &Stream, first: usize, out: &mut [N]) {
+    stream.fill((first * N::WORDS) as u64, bytemuck::cast_slice_mut(out));
     if !N::RING {
         out.iter_mut().for_each(|x| {
             *x = N::uniform(bytemuck::cast_slice(std::slice::from_ref(x)));
@@ -170,7 +175,7 @@ struct Triple {
     depth: Depth,
 }
 
-fn out_of_range(party: Party, label: Label) -> Error {
+pub(crate) fn out_of_range(party: Party, label: Label) -> Error {
     Error::Cheating { party, what: Misbehaviour::OutOfRange { label: label.0 } }
 }
 
@@ -608,7 +613,7 @@ fn conversion(len: usize, k: usize) -> Products {
 }
 
 /// The bits of elements one after the other.
-fn dense<N: Number>(x: &[N]) -> Zeroizing<Vec<u64>> {
+pub(crate) fn dense<N: Number>(x: &[N]) -> Zeroizing<Vec<u64>> {
     let words: &[u64] = bytemuck::cast_slice(x);
     let mut out = Zeroizing::new(vec![0; (x.len() * N::BITS).div_ceil(64)]);
     (0..x.len()).for_each(|i| copy_bits(words, 64 * N::WORDS * i, N::BITS, &mut out, N::BITS * i));
