@@ -204,24 +204,40 @@ impl Offerer<'_> {
     }
 }
 
-/// Base transfers with every peer, in both directions, in one round. Choices are 0 where `zero` has a 1.
+/// What the choices of a party are like.
+#[derive(Clone, Copy)]
+pub(crate) struct Choosing {
+    /// They are 0 where this has a 1.
+    pub(crate) zero: Block,
+    /// They are the same with every peer.
+    pub(crate) common: bool,
+}
+
+impl Choosing {
+    /// Choices with `peer`. Those with all peers are drawn under the number of the party itself.
+    fn draw(self, op: &Op<'_>, own: &Key, peer: Party) -> Zeroizing<Block> {
+        let words = drawn(op, own, peer, Purpose::Choices, 1).0;
+        Zeroizing::new((Block::from(words[0]) | Block::from(words[1]) << 64) & !self.zero)
+    }
+}
+
+/// Base transfers with every peer, in both directions, in one round.
 pub(crate) async fn agree(
     op: &Op<'_>,
     session: &[u8; 32],
     own: &Key,
-    zero: Block,
+    choosing: Choosing,
 ) -> Result<Vec<Option<Base>>> {
     let me = op.me();
     let peers = || (0..op.parties()).filter(move |&peer| peer != me);
+    let common = choosing.common.then(|| choosing.draw(op, own, me));
     let mut sides = vec![];
     for peer in peers() {
         let bound = |offerer, chooser| Bound { session, offerer, chooser };
-        let words = drawn(op, own, peer, Purpose::Choices, 1).0;
-        let choices = Block::from(words[0]) | Block::from(words[1]) << 64;
         let chooser = Chooser {
             bound: bound(peer, me),
             scalars: drawn(op, own, peer, Purpose::Chooser, 2 * BASES),
-            choices: Zeroizing::new(choices & !zero),
+            choices: common.clone().unwrap_or_else(|| choosing.draw(op, own, peer)),
         };
         let offerer = Offerer {
             bound: bound(me, peer),

@@ -31,7 +31,7 @@ use std::cell::OnceCell;
 use mpc_runtime::{Key, Op, Party, Result};
 use zeroize::Zeroizing;
 
-use self::base::Base;
+use self::base::{Base, Choosing};
 pub use self::hash::{Block, Hash};
 use self::pprf::{Expansion, Shape};
 use self::softspoken::{Asked, Receiver, Sender, Taken};
@@ -72,7 +72,7 @@ pub struct Bases {
     session: [u8; 32],
     me: Party,
     own: Key,
-    odd: bool,
+    choosing: Choosing,
     agreed: OnceCell<Vec<Option<Base>>>,
 }
 
@@ -80,7 +80,15 @@ impl Bases {
     /// Of party `me`. If `odd`, the lowest bit of every Δ is 1.
     pub fn new(seeds: &Seeds, me: Party, odd: bool) -> Bases {
         let own = Key::new(&seeds.own, "ot base");
-        Bases { session: seeds.session, me, own, odd, agreed: OnceCell::new() }
+        let choosing = Choosing { zero: Block::from(odd), common: false };
+        Bases { session: seeds.session, me, own, choosing, agreed: OnceCell::new() }
+    }
+
+    /// The same, but Δ is one for all peers.
+    #[must_use]
+    pub fn of_one_secret(mut self) -> Bases {
+        self.choosing.common = true;
+        self
     }
 
     /// Makes base transfers with every peer. One round.
@@ -89,7 +97,7 @@ impl Bases {
     /// A peer is lost or misbehaves.
     pub async fn agree(&self, op: &Op<'_>) -> Result<()> {
         // Choices are the inverse of Δ.
-        let made = base::agree(op, &self.session, &self.own, Block::from(self.odd)).await?;
+        let made = base::agree(op, &self.session, &self.own, self.choosing).await?;
         assert!(self.agreed.set(made).is_ok(), "set up once");
         Ok(())
     }

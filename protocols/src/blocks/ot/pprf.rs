@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use super::base::{BASES, Base, BaseKey};
 use super::hash::{Block, Cipher};
+use crate::checks::security_check;
 
 const LEVELS: Label = Label("ot.tree.levels");
 
@@ -229,7 +230,8 @@ fn verify(
     }
     let same: bool = expansion.digest(&all)[..].ct_eq(digest).into();
     let what = Misbehaviour::Inconsistent { label: LEVELS.0 };
-    if same { Ok(()) } else { Err(Error::Cheating { party: planter, what }) }
+    security_check!("ot.pprf", same, Error::Cheating { party: planter, what });
+    Ok(())
 }
 
 /// Exchanges elements whose numbers differ in `bit` only, if `swap`.

@@ -28,6 +28,8 @@ use super::base::Base;
 use super::hash::{Block, Cipher, Hash, Name};
 use super::pprf::{self, Expansion, Shape};
 use crate::algebra::bits::{self, Wire, stride};
+use crate::algebra::simd::field_dot;
+use crate::checks::security_check;
 
 pub(super) const CORRECT: Label = Label("ot.extend.correct");
 const CHALLENGE: Label = Label("ot.extend.challenge");
@@ -372,7 +374,7 @@ impl Receiver {
         }
         let seed = op.recv(self.peer, CHALLENGE, 16).await?;
         let seed = Block::from_le_bytes(seed[..].try_into().expect("the length was checked"));
-        let weights = weights(seed, stride(asked.table.columns) - 1);
+        let weights = weights(seed, stride(asked.table.columns));
         let rows = hashed(&asked.table, &weights);
         let choices = hashed_row(&asked.choices, &weights);
         let words: Zeroizing<Vec<u64>> =
@@ -487,14 +489,19 @@ impl Sender {
         let word = |i: usize| -> u64 {
             u64::from_le_bytes(answer[8 * i..][..8].try_into().expect("the length was checked"))
         };
-        let weights = weights(seed, stride(taken.table.columns) - 1);
+        let weights = weights(seed, stride(taken.table.columns));
         let rows = hashed(&taken.table, &weights);
-        let good = rows.iter().enumerate().fold(0, |wrong, (j, row)| {
+        let wrong = rows.iter().enumerate().fold(0, |wrong, (j, row)| {
             let mask = ((*self.delta >> j & 1) as u64).wrapping_neg();
             wrong | (row ^ word(1 + j) ^ word(0) & mask)
         });
         let what = Misbehaviour::Inconsistent { label: CORRECT.0 };
-        if good.ct_eq(&0).into() { Ok(()) } else { Err(Error::Cheating { party: self.peer, what }) }
+        security_check!(
+            "ot.extension",
+            wrong.ct_eq(&0).into(),
+            Error::Cheating { party: self.peer, what }
+        );
+        Ok(())
     }
 
     /// The results.
@@ -510,72 +517,29 @@ pub(crate) struct Taken {
     table: Table,
 }
 
-/// `n` public elements of GF(2^64), uniform if the seed is.
+/// Public elements of GF(2^64) for `n` words of a row, uniform if the seed is; that of the last word is 1.
 fn weights(seed: Block, n: usize) -> Vec<u64> {
     let mut blocks: Vec<Block> = (0..n.div_ceil(2) as Block).collect();
     Cipher::new(seed).encrypt(&mut blocks);
-    blocks.iter().flat_map(|&b| [b as u64, (b >> 64) as u64]).take(n).collect()
+    let drawn = blocks.iter().flat_map(|&b| [b as u64, (b >> 64) as u64]);
+    drawn.take(n - 1).chain([1]).collect()
 }
 
-/// Products with public weights, not yet reduced, of `N` rows side by side.
-struct Sums<const N: usize> {
-    low: [u64; N],
-    high: [u64; N],
-}
-
-impl<const N: usize> Sums<N> {
-    fn new() -> Self {
-        Sums { low: [0; N], high: [0; N] }
-    }
-
-    fn add(&mut self, weight: u64, words: &[u64; N]) {
-        let mut left = weight;
-        while left != 0 {
-            let shift = left.trailing_zeros();
-            left &= left - 1;
-            for (low, word) in self.low.iter_mut().zip(words) {
-                *low ^= word << shift;
-            }
-            for (high, word) in self.high.iter_mut().zip(words) {
-                *high ^= word >> 1 >> (63 - shift);
-            }
-        }
-    }
-
-    /// Modulo x^64 + x^4 + x^3 + x + 1.
-    fn reduced(&self) -> [u64; N] {
-        let folded = |x: u64| x ^ x << 1 ^ x << 3 ^ x << 4;
-        std::array::from_fn(|i| {
-            let high = self.high[i];
-            let over = high >> 63 ^ high >> 61 ^ high >> 60;
-            self.low[i] ^ folded(high) ^ folded(over)
-        })
-    }
-}
-
-/// `Σ weight_j·word_j ⊕ last word` of every row.
+/// The weighed sum of the words of every row.
 fn hashed(table: &Table, weights: &[u64]) -> [u64; ROWS] {
-    let mut sums = Sums::<ROWS>::new();
-    let mut last = [0; ROWS];
+    let mut hashes = [0; ROWS];
     for part in Table::parts(table.columns) {
-        let (rows, width) = (table.part(&part), stride(part.len()));
-        for word in 0..width {
-            let column = std::array::from_fn(|j| rows[j * width + word]);
-            match weights.get(part.start / 64 + word) {
-                Some(&weight) => sums.add(weight, &column),
-                None => last = column,
-            }
+        let (width, weights) = (stride(part.len()), &weights[part.start / 64..]);
+        for (hash, row) in hashes.iter_mut().zip(table.part(&part).chunks_exact(width)) {
+            field_dot(hash, row, weights);
         }
     }
-    let mut hashes = sums.reduced();
-    add(&mut hashes, &last);
     hashes
 }
 
 /// The same of one row.
 fn hashed_row(row: &[u64], weights: &[u64]) -> u64 {
-    let mut sums = Sums::<1>::new();
-    let (last, words) = row.split_last().expect("rows have a last word");
-    words.iter().zip(weights).for_each(|(&word, &weight)| sums.add(weight, &[word]));
-    sums.reduced()[0] ^ last
+    let mut hash = 0;
+    field_dot(&mut hash, row, weights);
+    hash
 }

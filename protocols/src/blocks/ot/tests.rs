@@ -4,8 +4,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use mpc_runtime::simulate::Network;
 use mpc_runtime::tamper::{MUTATORS, Plan, Tamper};
-use mpc_runtime::{Depth, Error, Executor, Label, Misbehaviour, Party, Phase, Transport, local};
+use mpc_runtime::{Depth, Error, Executor, Label, Misbehaviour, Party, Phase, Transport};
 
 use super::products::{Products, accept, offer, prepare};
 use super::*;
@@ -47,10 +48,7 @@ fn extended(
     plan: Option<(Party, Plan)>,
 ) -> (Vec<mpc_runtime::Result<View>>, bool) {
     let applied = std::sync::atomic::AtomicBool::new(false);
-    // Nobody waits long for what has been dropped.
-    let dropped = plan.is_some_and(|(_, plan)| plan.mutator.name.starts_with("drop"));
-    let ends = local::network(2, if dropped { 2 } else { 60 });
-    let party = |end: local::Local| {
+    let outcome = Network::new(2, seed()).run(|end| {
         let me = end.me();
         let plan = plan.filter(|(cheater, _)| *cheater == me).map(|(_, plan)| plan);
         let (transport, log): (Box<dyn Transport>, _) = match plan {
@@ -65,13 +63,8 @@ fn extended(
             applied.store(true, std::sync::atomic::Ordering::SeqCst);
         }
         view
-    };
-    let views = std::thread::scope(|scope| {
-        let party = &party;
-        let threads: Vec<_> = ends.into_iter().map(|end| scope.spawn(move || party(end))).collect();
-        threads.into_iter().map(|t| t.join().expect("no panics")).collect()
     });
-    (views, applied.into_inner())
+    (outcome.results, applied.into_inner())
 }
 
 fn at_one(transport: Box<dyn Transport>, form: Form, many: [Many; 2]) -> mpc_runtime::Result<View> {
@@ -99,6 +92,7 @@ fn at_one(transport: Box<dyn Transport>, form: Form, many: [Many; 2]) -> mpc_run
         Ok(())
     });
     executor.finish().map_err(|(_, error)| error)?;
+    executor.close()?;
     let (extended, rounds) = out.take().expect("the call is over");
     let count = |stats: &mpc_runtime::Stats| stats.sent_in(Phase::Online);
     let (before, after) = (count(&before), count(&executor.stats()));
@@ -252,6 +246,16 @@ fn choices_that_differ_from_tree_to_tree_are_noticed() {
         let what = Misbehaviour::Inconsistent { label: "ot.extend.correct" };
         assert_eq!(*error, Error::Cheating { party: 0, what }, "{name}");
     }
+}
+
+#[test]
+fn trees_whose_tags_do_not_fit_are_noticed() {
+    // The end of the message is the hash of all tags.
+    let mutator = *MUTATORS.iter().find(|m| m.name == "flip the last bit").expect("it is there");
+    let plan = Plan { label: Label("ot.tree.levels"), occurrence: 0, mutator };
+    let (views, _) = extended(Form::malicious(4), [Many::chosen(1); 2], Some((0, plan)));
+    let what = Misbehaviour::Inconsistent { label: "ot.tree.levels" };
+    assert_eq!(*views[1].as_ref().err().expect("noticed"), Error::Cheating { party: 0, what });
 }
 
 #[test]
