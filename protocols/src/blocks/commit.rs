@@ -66,3 +66,63 @@ pub fn cost(parties: usize, bytes: usize) -> Cost {
     let each = |bytes: usize| Cost::each(parties, 1, others as u64, bytes * others);
     each(HASH).then(&each(HASH + bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use mpc_runtime::simulate::Network;
+    use mpc_runtime::tamper::{Mutator, Plan, Tamper};
+    use mpc_runtime::{Depth, Executor, Transport};
+
+    use super::*;
+
+    /// What the parties are told, if party 0 alters a message.
+    fn told(altered: Option<(Label, &str)>) -> Vec<Result<Vec<Vec<u8>>>> {
+        let outcome = Network::new(3, 5).run(|end| {
+            let me = end.me();
+            let end: Box<dyn Transport> = match altered.filter(|_| me == 0) {
+                Some((label, name)) => {
+                    let mutator = Mutator::named(name).expect("it is in the table");
+                    Box::new(Tamper::new(end, Plan { label, occurrence: 0, mutator }).0)
+                }
+                None => Box::new(end),
+            };
+            let mut executor = Executor::new(end);
+            let (step, out) = (executor.step(0, 0, Depth::ZERO), Rc::new(RefCell::new(vec![])));
+            let values = out.clone();
+            executor.spawn(0, 0, async move {
+                let (op, own) = (step.op(Depth::ZERO), Key::new(&[me as u8; 32], "own"));
+                *values.borrow_mut() = exchange(&op, &own, &[me as u8, 9]).await?;
+                Ok(())
+            });
+            executor.finish().map_err(|(_, error)| error)?;
+            executor.close().map(|()| out.take())
+        });
+        outcome.results
+    }
+
+    #[test]
+    fn everybody_is_told_what_the_others_have() {
+        for values in told(None) {
+            assert_eq!(values.expect("nobody cheats"), [[0, 9], [1, 9], [2, 9]]);
+        }
+    }
+
+    #[test]
+    fn who_opens_something_else_is_found() {
+        let what = Misbehaviour::Inconsistent { label: OPEN.0 };
+        let cheating = Error::Cheating { party: 0, what };
+        for (label, name) in [
+            (OPEN, "flip the first bit"),
+            (OPEN, "flip the last bit"),
+            (COMMIT, "flip the first bit"),
+            (COMMIT, "copy what a peer sent"),
+        ] {
+            let all = told(Some((label, name)));
+            let found = all[1..].iter().any(|r| r.as_ref().err() == Some(&cheating));
+            assert!(found, "{name}");
+        }
+    }
+}
