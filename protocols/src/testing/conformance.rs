@@ -36,7 +36,7 @@ const THOROUGH: [&str; 4] = ["plain", "rep3-ring", "rep3-bin", "shamir"];
 const SLOW: [&str; 4] = ["semi", "semi2k", "semi-bin", "yao"];
 
 /// Protocols whose products take a hundred times as long as those.
-const HEAVY: [&str; 2] = ["spdz2k", "mascot"];
+const HEAVY: [&str; 3] = ["spdz2k", "mascot", "tinier"];
 
 /// Which combinations are tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
