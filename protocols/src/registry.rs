@@ -57,6 +57,7 @@ macro_rules! for_each_protocol {
             mal_rep3_field,
             spdz2k,
             mascot,
+            tinier,
         }
     };
 }

@@ -29,4 +29,5 @@ mod spdz;
 pub mod spdz2k;
 pub mod sy_rep3_ring;
 pub mod sy_shamir;
+pub mod tinier;
 pub mod yao;
