@@ -5,7 +5,7 @@ use std::time::Instant;
 use mpc_protocols::blocks::ot::{Bases, Call, Choices, Form, Many, Ot};
 use mpc_protocols::cost::{Comparison, Truncation};
 use mpc_protocols::protocol::{Build, Protocol, Setup};
-use mpc_protocols::schemes::{semi, semi_bin, semi2k};
+use mpc_protocols::schemes::{semi, semi_bin, semi2k, tinier};
 use mpc_protocols::testing::session::{Session, seeds};
 use mpc_protocols::{Fut, Shares};
 use mpc_runtime::{Depth, Executor, Phase, Step, Transport, local};
@@ -43,6 +43,7 @@ fn verbs(
             for _ in 0..TILES {
                 verb(&*p, &step, &x).await?;
             }
+            p.check(&step).await?;
             Ok(start.elapsed().as_secs_f64())
         })
     });
@@ -108,5 +109,6 @@ fn main() {
     fn bits<'a>(p: &'a dyn Protocol, step: &'a Step, n: usize) -> Fut<'a, Shares> {
         p.random_bits(step, n)
     }
+    verbs("tinier and", tinier::build, 64, 2 * TILE, bits, |p, s, x| p.and(s, x, x));
     verbs("semi-bin and", semi_bin::build, 64, 64 * TILE, bits, |p, s, x| p.and(s, x, x));
 }
