@@ -4,12 +4,15 @@
 //! `PROTOCOLS=name,…` picks protocols, `CHECKS=prefix,…` checks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 
-use mpc_protocols::blocks::coin;
+use mpc_protocols::blocks::ot::{Bases, Call, Choices, Form, Many, Ot};
+use mpc_protocols::blocks::{coin, commit};
 use mpc_protocols::checks;
+use mpc_protocols::testing::session::seeds;
 use mpc_runtime::simulate::Network;
 use mpc_runtime::tamper::{Mutator, Plan, Tamper};
-use mpc_runtime::{Depth, Error, Executor, Key, Label, Transport};
+use mpc_runtime::{Depth, Error, Executor, Key, Label, Party, Result, Step, Transport};
 use mpc_tests::cheating::open_book::OPEN_BOOK;
 use mpc_tests::cheating::{self, Matrix};
 use mpc_tests::tree::files;
@@ -19,14 +22,21 @@ use mpc_tests::tree::files;
 const DEDICATED: &[(&str, fn() -> bool)] = &[
     ("coin.commitment", || coin_notices("flip the first bit")),
     ("coin.echo", || coin_notices("flip the last bit")),
+    ("commit.opening", commitment_notices),
+    ("ot.extension", || transfers_notice("ot.extend.correct")),
+    ("ot.pprf", || transfers_notice("ot.tree.levels")),
 ];
 
-/// Whether it is noticed that party 0 alters what it opens for a coin: the seed is in front, the echo of
-/// the commitments behind.
-fn coin_notices(mutator: &str) -> bool {
+/// Whether somebody notices that party 0 of `parties` alters a message.
+fn notices<W: Future<Output = Result<()>> + 'static>(
+    parties: usize,
+    label: &'static str,
+    mutator: &str,
+    work: impl Fn(Party, Step) -> W + Sync,
+) -> bool {
     let mutator = Mutator::named(mutator).expect("it is in the list");
-    let plan = Plan { label: Label("coin.open"), occurrence: 0, mutator };
-    let outcome = Network::new(3, 5).run(|end| {
+    let plan = Plan { label: Label(label), occurrence: 0, mutator };
+    let outcome = Network::new(parties, 5).run(|end| {
         let me = end.me();
         let end: Box<dyn Transport> = match me {
             0 => Box::new(Tamper::new(end, plan).0),
@@ -34,14 +44,44 @@ fn coin_notices(mutator: &str) -> bool {
         };
         let mut executor = Executor::new(end);
         let step = executor.step(0, 0, Depth::ZERO);
-        executor.spawn(0, 0, async move {
-            let own = Key::new(&[me as u8; 32], "own");
-            coin::toss(&step.op(Depth::ZERO), &own).await.map(drop)
-        });
+        executor.spawn(0, 0, work(me, step));
         executor.finish().and_then(|()| executor.close().map_err(|e| (None, e)))
     });
     outcome.results.into_iter().skip(1).any(|result| {
         matches!(result, Err((_, Error::Cheating { party: 0, .. } | Error::CheckFailed { .. })))
+    })
+}
+
+fn own(me: Party) -> Key {
+    Key::new(&[me as u8; 32], "own")
+}
+
+/// Whether it is noticed that party 0 alters what it opens for a coin: the seed is in front, the echo of
+/// the commitments behind.
+fn coin_notices(mutator: &str) -> bool {
+    notices(3, "coin.open", mutator, |me, step| async move {
+        coin::toss(&step.op(Depth::ZERO), &own(me)).await.map(drop)
+    })
+}
+
+/// Whether it is noticed that party 0 opens something else than it committed to.
+fn commitment_notices() -> bool {
+    notices(2, "commit.open", "flip the last bit", |me, step| async move {
+        commit::exchange(&step.op(Depth::ZERO), &own(me), &[7; 32], &[1, 2]).await.map(drop)
+    })
+}
+
+/// Whether it is noticed that party 0 alters a message when it grows trees or extends transfers, before
+/// anything is made of them. The end of the first is the hash of all tags.
+fn transfers_notice(label: &'static str) -> bool {
+    notices(2, label, "flip the last bit", |me, step| async move {
+        let (seeds, form) = (seeds(1, me, 2), Form::malicious(4));
+        let (bases, ot) = (Bases::new(&seeds, me, false), Ot::new(&seeds, me, form));
+        bases.agree(&step.op(Depth::ZERO)).await?;
+        ot.grow(&step.op(Depth::ZERO), &bases).await?;
+        let many = Many::random(64);
+        let call = Call { send: many, receive: many, choices: Choices::Random };
+        ot.extend(&step.op(Depth::ZERO), |_| call).await.map(drop)
     })
 }
 
