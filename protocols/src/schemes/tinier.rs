@@ -15,7 +15,7 @@
 //! Cost:     and 1 round, 2 bits to each peer; before, 10 rounds and a triple: in vectors of 2^14, with two
 //!           parties, 80 bytes sent by each. share 1 round, 1 bit from the owner; open 1 round, 1 bit to each
 //!           peer; before an input, or an output to one party, and for a random bit: 31 bits from who
-//!           knows it (32 to each peer of several). A check 4 rounds and 232 bytes to each peer;
+//!           knows it (32 to each peer of several). A check 4 rounds and 200 bytes to each peer;
 //!           everything else is a circuit of [`super::over_binary`].
 
 mod bits;
