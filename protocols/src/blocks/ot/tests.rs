@@ -226,8 +226,10 @@ fn any_altered_message_is_noticed_or_does_no_harm() {
             assert!(fair, "{name}: {error}");
         }
         if let [Ok(one), Ok(two)] = &views[..] {
-            // A sum of a tree is not even read if Δ went the other way; nothing else goes unnoticed.
-            assert!(!applied || label == "ot.tree.levels", "{name}: nobody noticed");
+            // A sum of a tree is not even read if Δ went the other way, and a copy of the last message
+            // may come when all is over; nothing else goes unnoticed.
+            let harmless = label == "ot.tree.levels" || mutator.name == "duplicate";
+            assert!(!applied || harmless, "{name}: nobody noticed");
             check(many, [one, two]);
         }
     }
