@@ -67,7 +67,7 @@ fn coin_notices(mutator: &str) -> bool {
 /// Whether it is noticed that party 0 opens something else than it committed to.
 fn commitment_notices() -> bool {
     notices(2, "commit.open", "flip the last bit", |me, step| async move {
-        commit::exchange(&step.op(Depth::ZERO), &own(me), &[7; 32], &[1, 2]).await.map(drop)
+        commit::exchange(&step.op(Depth::ZERO), &own(me), &[1, 2]).await.map(drop)
     })
 }
 
