@@ -404,13 +404,17 @@ pub(crate) fn signature(f: &Function) -> String {
 
 fn input_text(i: &Input) -> String {
     let each = if i.each { "each " } else { "" };
-    format!("input {}: {} from {each}{};", i.name.name, type_text(&i.ty), role_text(&i.role))
+    let label = label_text(i.label.as_ref());
+    format!("input {}: {} from {each}{}{label};", i.name.name, type_text(&i.ty), role_text(&i.role))
 }
 
 fn output_tail(o: &Output) -> String {
     let receivers = o.receivers.iter().map(role_text).collect::<Vec<_>>().join(", ");
-    let name = o.name.as_ref().map_or(String::new(), |n| format!(" as \"{}\"", n.name));
-    format!(" to {receivers}{name};")
+    format!(" to {receivers}{};", label_text(o.name.as_ref()))
+}
+
+fn label_text(name: Option<&Ident>) -> String {
+    name.map_or(String::new(), |n| format!(" as \"{}\"", n.name))
 }
 
 fn role_text(role: &RoleRef) -> String {

@@ -200,8 +200,9 @@ impl<'a> Lower<'a> {
             }
         }
         for (input, span) in names::inputs(file) {
-            if let Some(shape) = self.options.input_shapes.get(&input.name.name) {
-                self.used_shapes.insert(input.name.name.clone());
+            let label = input.label.as_ref().unwrap_or(&input.name);
+            if let Some(shape) = self.options.input_shapes.get(&label.name) {
+                self.used_shapes.insert(label.name.clone());
                 let pattern = input.ty.shape.as_deref().unwrap_or_default();
                 self.bind_shape(&input.name.name, pattern, shape, &free, span);
             }
@@ -463,6 +464,7 @@ impl<'a> Lower<'a> {
         }
         let (ty, roles) = (self.ty(&input.ty), self.roles_of(&input.role));
         let (ty, roles) = (ty?, roles?);
+        let name = &self.input_label(input)?;
         if let Some(given) = self.options.input_shapes.get(name)
             && *given != ty.shape
         {
@@ -505,6 +507,26 @@ impl<'a> Lower<'a> {
         let parts: Option<Vec<Tensor>> =
             roles.iter().map(|role| self.one_input(name, &ty, *role, input.ty.span)).collect();
         self.stack(parts?, input.ty.span)
+    }
+
+    /// The name by which data are given.
+    fn input_label(&mut self, input: &ast::Input) -> Option<String> {
+        let label = input.label.as_ref().unwrap_or(&input.name);
+        if !plain_name(&label.name) || label.name.contains('[') {
+            return self.error(
+                "an input is given by its name",
+                label.span,
+                "use letters, digits, `_`, `-` and `.`",
+            );
+        }
+        if !self.input_labels.insert(label.name.clone()) {
+            return self.error(
+                format!("two inputs are named \"{}\"", label.name),
+                label.span,
+                "the second",
+            );
+        }
+        Some(label.name.clone())
     }
 
     fn one_input(&mut self, name: &str, ty: &Ty, role: u32, span: Span) -> Option<Tensor> {
@@ -608,8 +630,7 @@ impl<'a> Lower<'a> {
                 return self.fail(message.help("output … to all as \"name\";"));
             }
         };
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']');
-        if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+        if !plain_name(&name) {
             return self.error(
                 "an output is written under its name",
                 span,
@@ -651,6 +672,12 @@ impl<'a> Lower<'a> {
             self.report(message);
         }
     }
+}
+
+/// Whether a name can stand on a command line and be that of a file.
+fn plain_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']');
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
 
 /// The value of a define.

@@ -95,6 +95,7 @@ struct Lower<'a> {
     roles: BTreeMap<String, border::RoleSet>,
     role_names: Vec<String>,
     output_names: Vec<String>,
+    input_labels: BTreeSet<String>,
     used_defines: BTreeSet<String>,
     used_shapes: BTreeSet<String>,
     /// Blocks that run conditionally or repeatedly around the current place.
@@ -125,6 +126,7 @@ pub fn lower(program: &Program, options: &Options, messages: &mut Vec<Diagnostic
         roles: BTreeMap::new(),
         role_names: vec![],
         output_names: vec![],
+        input_labels: BTreeSet::new(),
         used_defines: BTreeSet::new(),
         used_shapes: BTreeSet::new(),
         nested: 0,
@@ -217,6 +219,7 @@ impl<'a> Lower<'a> {
         self.b.begin_entry(name);
         self.locals.clear();
         self.output_names.clear();
+        self.input_labels.clear();
         self.symbols.clear();
         self.frame = 0;
         let variables = self.begin_states(stmts, states);

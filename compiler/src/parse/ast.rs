@@ -262,7 +262,7 @@ pub enum Else {
     If(If),
 }
 
-/// `input name: type from role;`
+/// `input name: type from role as "label";`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// Its name.
@@ -273,6 +273,8 @@ pub struct Input {
     pub each: bool,
     /// Who gives it.
     pub role: RoleRef,
+    /// The name by which data are given; that of the variable without one.
+    pub label: Option<Ident>,
 }
 
 /// `output value to receivers as "name";`

@@ -33,6 +33,7 @@ builtins! {
     "stack" "stack(a, b, …)" => shape::stack;
     "broadcast" "broadcast(x, [sizes])" => shape::broadcast;
     "reverse" "reverse(x, axis = 0)" => shape::reverse;
+    "view" "view(x, offset, [sizes], [strides])" => shape::view;
     "zeros" "zeros(fix[n])" => shape::zeros;
     "ones" "ones(fix[n])" => shape::ones;
     "iota" "iota(n)" => shape::iota;
@@ -202,6 +203,27 @@ impl<'a> Lower<'a> {
             shape[at] = total / known;
         }
         self.limited_shape(shape, span)
+    }
+
+    /// Integers given as an argument: a list or one number.
+    fn integers_argument(&mut self, val: Val, span: Span) -> Option<Vec<i64>> {
+        let items = match val {
+            Val::List(items) => items,
+            other => vec![other],
+        };
+        let mut numbers = vec![];
+        for item in items {
+            match &item {
+                Val::Number(n) if n.as_int().is_some_and(|n| i64::try_from(n).is_ok()) => {
+                    numbers.push(n.as_int()? as i64)
+                }
+                other => {
+                    let found = self.describe(other);
+                    return self.unknown_number("a distance", &found, span);
+                }
+            }
+        }
+        Some(numbers)
     }
 
     fn role_of(&mut self, e: Option<&'a Expr>) -> Option<u32> {

@@ -198,6 +198,42 @@ pub(super) fn reverse<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val>
     Some(Val::tensor(t.ty, v))
 }
 
+/// Element (i, j, …) is element offset + i · stride_0 + j · stride_1 + … of x in row-major order.
+pub(super) fn view<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+    let (t, span) = args.next_tensor(l)?;
+    let (offset, offset_span) = args.next(l)?;
+    let (sizes, sizes_span) = args.next(l)?;
+    let (strides, strides_span) = args.next(l)?;
+    args.done(l)?;
+    let shape = l.sizes_argument(sizes, None, sizes_span)?;
+    let strides = l.integers_argument(strides, strides_span)?;
+    let [offset] = l.integers_argument(offset, offset_span)?[..] else {
+        return args.wrong(l, offset_span, "one number is needed here");
+    };
+    if strides.len() != shape.len() {
+        return args.wrong(l, strides_span, "as many strides as sizes are needed");
+    }
+    let dims: Vec<Dim> =
+        shape.iter().zip(&strides).map(|(&size, &stride)| Dim { size, stride }).collect();
+    let (first, last) = reach(offset, &dims);
+    let elements = size_of_shape(&t.ty.shape);
+    if size_of_shape(&shape) > 0 && (first < 0 || last >= elements as i128) {
+        let label = format!("it reaches from {first} to {last}, and there are {elements} elements");
+        return l.error("this view leaves the tensor", span, label);
+    }
+    let v = l.b.view(t.v, offset, &dims);
+    Some(Val::tensor(Ty { shape, ..t.ty }, v))
+}
+
+/// The first and the last element that a view of at least one element reads.
+fn reach(offset: i64, dims: &[Dim]) -> (i128, i128) {
+    let offset = i128::from(offset);
+    dims.iter().fold((offset, offset), |(first, last), d| {
+        let far = (d.size.max(1) as i128 - 1) * i128::from(d.stride);
+        (first + far.min(0), last + far.max(0))
+    })
+}
+
 fn filled<'a>(l: &mut Lower<'a>, args: &mut Args<'a>, x: i128) -> Option<Val> {
     let (val, span) = args.next(l)?;
     args.done(l)?;
