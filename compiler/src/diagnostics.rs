@@ -63,6 +63,11 @@ impl Diagnostic {
         Self::new(Severity::Error, title.into(), None)
     }
 
+    /// A warning about the whole program.
+    pub fn warning_about(title: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, title.into(), None)
+    }
+
     fn new(severity: Severity, title: String, primary: Option<Label>) -> Self {
         Self {
             severity,

@@ -25,6 +25,8 @@ pub struct Folder {
     /// The file that the user named, which may be a link to anywhere.
     main: String,
     files: Files,
+    /// Most bytes of one file.
+    limit: usize,
 }
 
 impl Folder {
@@ -32,7 +34,17 @@ impl Folder {
     pub fn of(file: &Path, files: Files) -> Option<Folder> {
         let main = file.file_name()?.to_str()?.to_string();
         let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
-        Some(Folder { root: parent.unwrap_or(Path::new(".")).to_path_buf(), main, files })
+        Some(Folder {
+            root: parent.unwrap_or(Path::new(".")).to_path_buf(),
+            main,
+            files,
+            limit: MAX_FILE_BYTES,
+        })
+    }
+
+    /// The same folder, with files of up to `limit` bytes.
+    pub fn with_limit(self, limit: usize) -> Folder {
+        Folder { limit, ..self }
     }
 
     /// The name of that file in its folder.
@@ -50,7 +62,7 @@ impl Loader for Folder {
         }
         // Looked at before it is opened: opening a pipe would wait for a writer.
         match (self.files.kind)(&file).map_err(failed)? {
-            kind if kind.is_file() => read((self.files.open)(&file).map_err(failed)?),
+            kind if kind.is_file() => read((self.files.open)(&file).map_err(failed)?, self.limit),
             kind if kind.is_dir() => Err(unreadable("it is a directory")),
             _ => Err(unreadable("it is no regular file")),
         }
@@ -58,13 +70,10 @@ impl Loader for Folder {
 }
 
 /// All bytes, unless they are too many.
-fn read(file: impl Read) -> Result<Vec<u8>, LoadError> {
+fn read(file: impl Read, limit: usize) -> Result<Vec<u8>, LoadError> {
     let mut bytes = vec![];
-    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-    match bytes.len() {
-        0..=MAX_FILE_BYTES => Ok(bytes),
-        _ => Err(LoadError::TooLarge(MAX_FILE_BYTES)),
-    }
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() <= limit { Ok(bytes) } else { Err(LoadError::TooLarge(limit)) }
 }
 
 fn failed(e: io::Error) -> LoadError {
@@ -85,9 +94,10 @@ mod tests {
     #[test]
     fn a_file_has_at_most_so_many_bytes() {
         let spaces = |count: usize| io::repeat(b' ').take(count as u64);
-        assert_eq!(read(spaces(MAX_FILE_BYTES)).map(|bytes| bytes.len()), Ok(MAX_FILE_BYTES));
-        assert_eq!(read(spaces(MAX_FILE_BYTES + 1)), Err(LoadError::TooLarge(MAX_FILE_BYTES)));
-        assert_eq!(read(io::repeat(b' ')), Err(LoadError::TooLarge(MAX_FILE_BYTES)));
+        let limit = MAX_FILE_BYTES;
+        assert_eq!(read(spaces(limit), limit).map(|bytes| bytes.len()), Ok(limit));
+        assert_eq!(read(spaces(limit + 1), limit), Err(LoadError::TooLarge(limit)));
+        assert_eq!(read(io::repeat(b' '), limit), Err(LoadError::TooLarge(limit)));
     }
 
     #[test]

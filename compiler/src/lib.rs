@@ -34,6 +34,7 @@ pub mod format;
 pub mod ir;
 pub mod lang_items;
 pub mod lower;
+pub mod onnx;
 pub mod parse;
 pub mod passes;
 pub mod source;

@@ -3,17 +3,19 @@
 //! Exit codes: 0 done, 2 bad use or bad input.
 
 mod estimate;
+mod model;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mpc_bytecode::Program;
 use mpc_compiler::diagnostics::{Diagnostic, render, render_json};
 use mpc_compiler::folder::{Files, Folder};
 use mpc_compiler::passes::Level;
 use mpc_compiler::source::{Loader, SourceMap};
-use mpc_compiler::{CompileOptions, Failure};
+use mpc_compiler::{CompileOptions, Compiled, Failure};
 
 /// Compiles programs for secure multi-party computation.
 #[derive(Parser)]
@@ -43,8 +45,10 @@ enum Command {
 }
 
 /// What can be printed instead of writing bytecode.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Emit {
+    /// The program that a model becomes.
+    Source,
     /// The dataflow graph after the passes.
     Ir,
     /// The bytecode as text.
@@ -65,13 +69,15 @@ struct Defines {
 
 #[derive(Args)]
 struct Build {
-    /// The program.
+    /// The program, or a model (.onnx).
     file: PathBuf,
-    /// Where the bytecode goes; by default beside the program.
+    /// Where the bytecode goes; by default beside the program. The weights of a model go beside it, as OUT.weights.npy.
     #[arg(short, value_name = "OUT.mpcb")]
     output: Option<PathBuf>,
     #[command(flatten)]
     defines: Defines,
+    #[command(flatten)]
+    model: model::Model,
     /// `exact` leaves out the passes that may change the last bits.
     #[arg(short = 'O', value_name = "LEVEL", value_parser = ["exact", "full"], default_value = "full")]
     level: String,
@@ -82,11 +88,13 @@ struct Build {
 
 #[derive(Args)]
 struct Check {
-    /// The programs.
+    /// The programs and models.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
     defines: Defines,
+    #[command(flatten)]
+    model: model::Model,
 }
 
 #[derive(Args)]
@@ -158,25 +166,40 @@ fn print(text: &str) -> Result<(), Error> {
 }
 
 fn build(args: &Build) -> Result<(), Error> {
+    if model::is_model(&args.file) {
+        return model::build(args);
+    }
     let options = options(&args.defines)?;
     let (folder, name) = split(&args.file)?;
-    let level = if args.level == "exact" { Level::Exact } else { Level::Full };
-    let built = mpc_compiler::build(&name, &folder, &options, level);
+    let built = mpc_compiler::build(&name, &folder, &options, args.level());
     let (program, compiled) = built.map_err(|failure| tell_failure(&failure, args.defines.json))?;
-    tell(&compiled.warnings, &compiled.sources, args.defines.json);
-    let bytes = program.encode();
-    match args.emit {
-        Some(Emit::Ir) => print(&mpc_compiler::ir::print::print(&compiled.module)),
-        Some(Emit::Asm) => print(&program.disassemble()),
-        Some(Emit::Stats) => print(&stats(&program, bytes.len())),
-        None => {
-            let output = args.output.clone().unwrap_or_else(|| args.file.with_extension("mpcb"));
-            write_atomically(&output, &bytes)
-        }
+    give(args, &program, &compiled)
+}
+
+impl Build {
+    fn level(&self) -> Level {
+        if self.level == "exact" { Level::Exact } else { Level::Full }
+    }
+
+    fn output(&self) -> PathBuf {
+        self.output.clone().unwrap_or_else(|| self.file.with_extension("mpcb"))
     }
 }
 
-fn stats(program: &mpc_bytecode::Program, bytes: usize) -> String {
+/// Writes or prints what was asked for.
+fn give(args: &Build, program: &Program, compiled: &Compiled) -> Result<(), Error> {
+    tell(&compiled.warnings, &compiled.sources, args.defines.json);
+    let bytes = program.encode();
+    match args.emit {
+        Some(Emit::Source) => Err("`--emit source` is for models".to_string().into()),
+        Some(Emit::Ir) => print(&mpc_compiler::ir::print::print(&compiled.module)),
+        Some(Emit::Asm) => print(&program.disassemble()),
+        Some(Emit::Stats) => print(&stats(program, bytes.len())),
+        None => write_atomically(&args.output(), &bytes),
+    }
+}
+
+fn stats(program: &Program, bytes: usize) -> String {
     let registers: Vec<String> = program.registers.iter().map(u64::to_string).collect();
     format!(
         "bytes        {bytes}\ninstructions {}\nregisters    {}\nring bits    {}\nfield bits   {}\n",
@@ -191,6 +214,12 @@ fn check(args: &Check) -> Result<(), Error> {
     let options = options(&args.defines)?;
     let mut result = Ok(());
     for file in &args.files {
+        if model::is_model(file) {
+            if let Err(told) = model::check(file, args) {
+                result = Err(told);
+            }
+            continue;
+        }
         let (folder, name) = split(file)?;
         match mpc_compiler::compile(&name, &folder, &options) {
             Ok(compiled) => tell(&compiled.warnings, &compiled.sources, args.defines.json),

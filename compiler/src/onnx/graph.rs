@@ -1,0 +1,359 @@
+//! A graph from its inputs to its outputs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::call::Call;
+use super::program::{Program, Value, Var, WEIGHTS};
+use super::proto::{Dim, Graph, Model, Node, ValueInfo};
+use super::table::{self, NEWEST, OLDEST};
+use super::tensor::{self, Kind, MAX_ELEMENTS, size};
+use super::{Model as Imported, Options};
+use crate::diagnostics::Diagnostic;
+use crate::source::Loader;
+
+/// Most unsupported nodes that are listed one by one.
+const MAX_LISTED: usize = 50;
+
+/// Imports the graph of a model.
+pub(super) fn import(
+    path: &str,
+    model: &Model<'_>,
+    loader: &dyn Loader,
+    options: &Options,
+) -> Result<Imported, Vec<Diagnostic>> {
+    let opset = opset(model).map_err(|why| vec![Diagnostic::global(why)])?;
+    unsupported(model, opset)?;
+    let mut import = Import {
+        graph: &model.graph,
+        opset,
+        loader,
+        files: BTreeMap::new(),
+        values: BTreeMap::new(),
+        broken: BTreeSet::new(),
+        labels: BTreeSet::from([WEIGHTS.to_string()]),
+        errors: vec![],
+        p: Program::new(options),
+        inputs: vec![],
+    };
+    import.initialisers();
+    import.inputs();
+    if import.errors.is_empty() {
+        import.nodes();
+    }
+    if import.errors.is_empty() {
+        import.outputs();
+    }
+    if !import.errors.is_empty() {
+        return Err(import.errors);
+    }
+    Ok(import.finish(path, model))
+}
+
+fn opset(model: &Model<'_>) -> Result<i64, String> {
+    let found = model.opsets.iter().find(|(domain, _)| is_standard(domain));
+    let version = found.ok_or("the model names no version of the operator set `ai.onnx`")?.1;
+    if (OLDEST..=NEWEST).contains(&version) {
+        return Ok(version);
+    }
+    Err(format!(
+        "the model uses version {version} of the operator set; versions {OLDEST} to {NEWEST} are supported"
+    ))
+}
+
+fn is_standard(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
+}
+
+/// How a node is named in messages.
+fn title(node: &Node<'_>) -> String {
+    let name = if node.name.is_empty() { node.outputs.first().copied() } else { Some(node.name) };
+    format!("node `{}` ({})", name.unwrap_or(""), operator(node))
+}
+
+fn operator(node: &Node<'_>) -> String {
+    if is_standard(node.domain) { node.op.into() } else { format!("{}.{}", node.domain, node.op) }
+}
+
+/// All that is not supported, at once.
+fn unsupported(model: &Model<'_>, opset: i64) -> Result<(), Vec<Diagnostic>> {
+    let mut messages = vec![];
+    if model.graph.sparse > 0 {
+        messages.push(Diagnostic::global("sparse initialisers are not supported"));
+    }
+    let missing = model.graph.nodes.iter().filter_map(|node| Some((node, why_not(node, opset)?)));
+    let missing: Vec<(&Node<'_>, String)> = missing.collect();
+    for (node, why) in missing.iter().take(MAX_LISTED) {
+        messages.push(Diagnostic::global(format!("{}: {why}", title(node))));
+    }
+    if missing.len() > MAX_LISTED {
+        let more = missing.len() - MAX_LISTED;
+        messages.push(Diagnostic::global(format!("{more} more nodes are not supported")));
+    }
+    if messages.is_empty() { Ok(()) } else { Err(messages) }
+}
+
+fn why_not(node: &Node<'_>, opset: i64) -> Option<String> {
+    let known = table::find(node.op).filter(|_| is_standard(node.domain));
+    match known {
+        None => Some(format!("this operator is not supported (operator set {opset})")),
+        Some(o) if !(o.first..=o.last).contains(&opset) => Some(format!(
+            "this operator is supported in operator sets {} to {}, not in {opset}",
+            o.first, o.last
+        )),
+        Some(_) => None,
+    }
+}
+
+/// Where an import stands.
+struct Import<'m, 'a, 'o> {
+    graph: &'m Graph<'a>,
+    opset: i64,
+    loader: &'o dyn Loader,
+    /// Files of external data.
+    files: BTreeMap<String, Rc<Vec<u8>>>,
+    values: BTreeMap<&'a str, Value>,
+    /// Names whose node had an error, which was reported.
+    broken: BTreeSet<&'a str>,
+    /// Names at the border that are taken.
+    labels: BTreeSet<String>,
+    errors: Vec<Diagnostic>,
+    p: Program<'o>,
+    /// Declarations of inputs.
+    inputs: Vec<String>,
+}
+
+impl<'a> Import<'_, 'a, '_> {
+    fn error(&mut self, text: String) {
+        self.errors.push(Diagnostic::global(text));
+    }
+
+    /// A name of the graph as one at the border that is not taken.
+    fn label(&mut self, name: &str) -> String {
+        let mut label = plain_name(name);
+        while !self.labels.insert(label.clone()) {
+            label.push('_');
+        }
+        label
+    }
+
+    fn initialisers(&mut self) {
+        for (name, tensor) in &self.graph.initialisers {
+            let read = tensor::read(tensor, &mut external(self.loader, &mut self.files));
+            match read {
+                Ok(constant) => {
+                    self.values.insert(name, constant.into());
+                }
+                Err(why) => self.error(format!("initialiser `{name}`: {why}")),
+            }
+        }
+    }
+
+    fn inputs(&mut self) {
+        let names: BTreeSet<&str> = self.graph.inputs.iter().map(|i| i.name).collect();
+        for name in self.p.options.shapes.keys() {
+            if !names.iter().any(|n| *n == name || plain_name(n) == *name) {
+                let known: Vec<&str> = names.iter().copied().collect();
+                let known = known.join(", ");
+                self.error(format!("the model has no input `{name}`; its inputs: {known}"));
+            }
+        }
+        for info in &self.graph.inputs {
+            // Old models list initialisers among the inputs.
+            if self.values.contains_key(info.name) {
+                continue;
+            }
+            if let Err(why) = self.input(info) {
+                self.error(format!("input `{}`: {why}", info.name));
+            }
+        }
+    }
+
+    fn input(&mut self, info: &ValueInfo<'a>) -> Result<(), String> {
+        let kind = Kind::of(info.kind)?;
+        let shape = self.input_shape(info)?;
+        let name = format!("x{}", self.inputs.len());
+        let label = self.label(info.name);
+        let ty = self.p.ty(kind, &shape);
+        self.inputs.push(format!("input {name}: secret {ty} from user as \"{label}\";"));
+        self.values.insert(info.name, Value::Var(Var { name, shape, kind }));
+        Ok(())
+    }
+
+    fn input_shape(&self, info: &ValueInfo<'_>) -> Result<Vec<usize>, String> {
+        let shapes = &self.p.options.shapes;
+        let given = shapes.get(info.name).or_else(|| shapes.get(&plain_name(info.name)));
+        let Some(dims) = &info.shape else {
+            return given.cloned().ok_or_else(|| {
+                format!("the model does not say its shape; give --shape {}=SIZES", info.name)
+            });
+        };
+        let shown = |d: &Dim<'_>| match d {
+            Dim::Size(n) => n.to_string(),
+            Dim::Named(name) => (*name).to_string(),
+            Dim::Unknown => "?".into(),
+        };
+        let text = dims.iter().map(shown).collect::<Vec<_>>().join(", ");
+        let shape = match given {
+            Some(given) => {
+                let fits = |(d, n): (&Dim<'_>, &usize)| !matches!(d, Dim::Size(m) if *m > 0 && *m as usize != *n);
+                if given.len() != dims.len() || !dims.iter().zip(given).all(fits) {
+                    return Err(format!("the shape {given:?} was given, the model says [{text}]"));
+                }
+                given.clone()
+            }
+            None => {
+                let sizes = dims.iter().map(|d| match d {
+                    Dim::Size(n) => usize::try_from(*n).ok(),
+                    _ => None,
+                });
+                sizes.collect::<Option<Vec<usize>>>().ok_or_else(|| {
+                    format!("its shape is [{text}]; give --shape {}=SIZES", info.name)
+                })?
+            }
+        };
+        if size(&shape) > MAX_ELEMENTS {
+            return Err(format!("its shape [{text}] is too large"));
+        }
+        Ok(shape)
+    }
+
+    fn nodes(&mut self) {
+        for node in &self.graph.nodes {
+            match self.node(node) {
+                Ok(true) => {}
+                Ok(false) => self.broken.extend(node.outputs.iter().filter(|o| !o.is_empty())),
+                Err(why) => {
+                    self.broken.extend(node.outputs.iter().filter(|o| !o.is_empty()));
+                    self.error(format!("{}: {why}", title(node)));
+                }
+            }
+        }
+    }
+
+    /// Imports a node; false if it needs what had an error.
+    fn node(&mut self, node: &Node<'a>) -> Result<bool, String> {
+        let mut inputs = vec![];
+        for name in &node.inputs {
+            if self.broken.contains(name) {
+                return Ok(false);
+            }
+            inputs.push(match *name {
+                "" => None,
+                name => Some(self.value(name)?),
+            });
+        }
+        let operator = table::find(node.op).ok_or("this operator is not supported")?;
+        self.p.comment = comment(node);
+        let mut external = external(self.loader, &mut self.files);
+        let outputs = (operator.import)(&mut Call {
+            node,
+            opset: self.opset,
+            inputs,
+            p: &mut self.p,
+            external: &mut external,
+        })?;
+        for (i, name) in node.outputs.iter().enumerate().filter(|(_, o)| !o.is_empty()) {
+            let value = outputs.get(i).ok_or_else(|| format!("output {i} is not supported"))?;
+            if self.values.insert(name, value.clone()).is_some() {
+                return Err(format!("`{name}` is given a value twice"));
+            }
+        }
+        Ok(true)
+    }
+
+    fn value(&self, name: &str) -> Result<Value, String> {
+        let value = self.values.get(name).cloned();
+        value.ok_or_else(|| format!("`{name}` has no value before this node"))
+    }
+
+    fn outputs(&mut self) {
+        self.labels.clear();
+        if self.graph.outputs.is_empty() {
+            self.error("the model has no outputs".into());
+        }
+        for info in &self.graph.outputs {
+            let label = self.label(info.name);
+            let text = match self.value(info.name) {
+                Ok(value) => self.p.var(&value).map(|v| v.name),
+                Err(_) => Err("no node gives it".into()),
+            };
+            match text {
+                Ok(text) => self.p.line(format!("output {text} to user as \"{label}\";")),
+                Err(why) => self.error(format!("output `{}`: {why}", info.name)),
+            }
+        }
+    }
+
+    fn finish(mut self, path: &str, model: &Model<'_>) -> Imported {
+        let body = self.p.body();
+        let mut head = format!("/// {}\n", description(path, model, self.opset));
+        for module in ["math", "nn", "trig"] {
+            if body.contains(&format!("{module}::")) {
+                head += &format!("use stdlib::{module};\n");
+            }
+        }
+        let weights = self.p.weights.len();
+        head += if weights > 0 { "role model, user;\n" } else { "role user;\n" };
+        if weights > 0 {
+            let vis = if self.p.options.public_weights { "clear" } else { "secret" };
+            let ty = self.p.ty(Kind::Float, &[weights]);
+            head += &format!("input {WEIGHTS}: {vis} {ty} from model;\n");
+        }
+        for input in &self.inputs {
+            head += &format!("{input}\n");
+        }
+        let mut warnings = vec![];
+        if self.p.saturated > 0 {
+            let (count, elem) = (self.p.saturated, self.p.elem(Kind::Float));
+            warnings.push(Diagnostic::warning_about(format!(
+                "{count} constants of the model are too large for `{elem}`, and were cut to a quarter of its range"
+            )));
+        }
+        Imported { source: head + &body, weights: std::mem::take(&mut self.p.weights), warnings }
+    }
+}
+
+fn description(path: &str, model: &Model<'_>, opset: i64) -> String {
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut text = format!("{}, operator set {opset}", one_line(path));
+    if !model.graph.name.is_empty() {
+        text = format!("{}: {text}", one_line(model.graph.name));
+    }
+    if !model.producer.is_empty() {
+        text += &format!(", made by {}", one_line(model.producer));
+    }
+    text + "."
+}
+
+/// A name of the graph as one at the border, where it is also that of a file.
+fn plain_name(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let mut label: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    if label.is_empty() || label.starts_with('.') {
+        label.insert(0, '_');
+    }
+    label
+}
+
+/// What the lines of a node are marked with.
+fn comment(node: &Node<'_>) -> String {
+    let name = node.name.split_whitespace().collect::<Vec<_>>().join(" ");
+    if name.is_empty() { node.op.into() } else { format!("{name} ({})", node.op) }
+}
+
+/// Reads files of external data, each once.
+fn external<'e>(
+    loader: &'e dyn Loader,
+    files: &'e mut BTreeMap<String, Rc<Vec<u8>>>,
+) -> impl FnMut(&str) -> Result<Rc<Vec<u8>>, String> + 'e {
+    move |path| {
+        if let Some(file) = files.get(path) {
+            return Ok(file.clone());
+        }
+        let bytes = loader.load(path).map_err(|why| format!("cannot read `{path}`: {why}"))?;
+        let file = Rc::new(bytes);
+        files.insert(path.to_string(), file.clone());
+        Ok(file)
+    }
+}

@@ -1,0 +1,131 @@
+//! Matrix products.
+
+use super::call::{Call, Outputs, one};
+use super::elementwise::{broadcast_shapes, expression, map};
+use super::program::Value;
+use super::tensor::{Kind, size};
+use super::view::View;
+
+/// Most products of matrices that one operator is unrolled to.
+pub(super) const MAX_UNROLLED: usize = 1024;
+
+fn floats(values: &[&Value]) -> Result<(), String> {
+    if values.iter().any(|v| v.kind() != Kind::Float) {
+        return Err("matrix products are supported for floats only".into());
+    }
+    Ok(())
+}
+
+/// A product of two matrices.
+pub(super) fn product(c: &mut Call<'_, '_, '_>, a: &Value, b: &Value) -> Result<Value, String> {
+    let (&[m, k], &[l, n]) = (a.shape(), b.shape()) else {
+        return Err(format!("{:?} and {:?} are no matrices", a.shape(), b.shape()));
+    };
+    if k != l {
+        return Err(format!("the shapes {:?} and {:?} do not fit together", a.shape(), b.shape()));
+    }
+    let (x, y) = (c.p.tensor(a)?, c.p.tensor(b)?);
+    c.p.bind(&format!("matmul({x}, {y})"), &[m, n], Kind::Float)
+}
+
+/// Any number of leading axes; a vector is a row on the left and a column on the right.
+pub(super) fn matmul(c: &mut Call<'_, '_, '_>) -> Outputs {
+    let (a, b) = (c.input(0)?, c.input(1)?);
+    floats(&[&a, &b])?;
+    if a.rank() == 0 || b.rank() == 0 {
+        return Err("single numbers are no matrices".into());
+    }
+    let rows = a.rank() > 1;
+    let columns = b.rank() > 1;
+    let left = if rows { a.clone() } else { c.p.reshape(&a, &[1, a.size()])? };
+    let right = if columns { b.clone() } else { c.p.reshape(&b, &[b.size(), 1])? };
+    let out = batched(c, &left, &right)?;
+    let mut shape = out.shape().to_vec();
+    if !columns {
+        shape.pop();
+    }
+    if !rows {
+        shape.remove(out.rank() - 2);
+    }
+    one(c.p.reshape(&out, &shape)?)
+}
+
+/// A product for each position of the leading axes.
+pub(super) fn batched(c: &mut Call<'_, '_, '_>, a: &Value, b: &Value) -> Result<Value, String> {
+    let (sa, sb) = (a.shape().to_vec(), b.shape().to_vec());
+    let (la, lb) = (&sa[..sa.len() - 2], &sb[..sb.len() - 2]);
+    let (k, n) = (sa[sa.len() - 1], sb[sb.len() - 1]);
+    if sb[sb.len() - 2] != k {
+        return Err(format!("the shapes {sa:?} and {sb:?} do not fit together"));
+    }
+    let lead = broadcast_shapes(la, lb)?;
+    if size(lb) == 1 && size(la) == size(&lead) {
+        // One matrix on the right: all rows on the left are one matrix.
+        let flat = c.p.reshape(a, &[size(&sa[..sa.len() - 1]), k])?;
+        let right = c.p.reshape(b, &[k, n])?;
+        let out = product(c, &flat, &right)?;
+        return c.p.reshape(&out, &[&lead[..], &[sa[sa.len() - 2], n]].concat());
+    }
+    let count = size(&lead);
+    if count > MAX_UNROLLED {
+        return Err(format!("{count} matrices in one product are more than {MAX_UNROLLED}"));
+    }
+    let m = sa[sa.len() - 2];
+    let left = c.p.broadcast(a, &[&lead[..], &[m, k]].concat())?;
+    let right = c.p.broadcast(b, &[&lead[..], &[k, n]].concat())?;
+    let (left, right) = (c.p.reshape(&left, &[count, m, k])?, c.p.reshape(&right, &[count, k, n])?);
+    let out = each_product(c, &left, &right)?;
+    c.p.reshape(&out, &[&lead[..], &[m, n]].concat())
+}
+
+/// The products of matrices [g, m, k] and [g, k, n], pair by pair.
+pub(super) fn each_product(
+    c: &mut Call<'_, '_, '_>,
+    left: &Value,
+    right: &Value,
+) -> Result<Value, String> {
+    let (sa, sb) = (left.shape().to_vec(), right.shape().to_vec());
+    let mut parts = vec![];
+    for i in 0..sa[0] {
+        let a = c.p.view(left, &View::whole(&sa).sliced(0, i, 1, 1))?;
+        let b = c.p.view(right, &View::whole(&sb).sliced(0, i, 1, 1))?;
+        let (a, b) = (c.p.reshape(&a, &sa[1..])?, c.p.reshape(&b, &sb[1..])?);
+        let out = product(c, &a, &b)?;
+        parts.push(c.p.reshape(&out, &[1, sa[1], sb[2]])?);
+    }
+    c.p.concat(&parts, 0)
+}
+
+pub(super) fn gemm(c: &mut Call<'_, '_, '_>) -> Outputs {
+    let (mut a, mut b) = (c.input(0)?, c.input(1)?);
+    floats(&[&a, &b])?;
+    if a.rank() != 2 || b.rank() != 2 {
+        return Err("both operands must be matrices".into());
+    }
+    if c.flag("transA", false)? {
+        a = c.p.transpose(&a, &[1, 0])?;
+    }
+    if c.flag("transB", false)? {
+        b = c.p.transpose(&b, &[1, 0])?;
+    }
+    let (alpha, beta) = (c.float("alpha", 1.0)?, c.float("beta", 1.0)?);
+    b = scaled(c, &b, alpha)?;
+    let out = product(c, &a, &b)?;
+    let Some(bias) = c.optional(2).filter(|_| beta != 0.0) else { return one(out) };
+    let bias = scaled(c, &bias, beta)?;
+    one(expression(c, "@ + #", &out, &bias, Kind::Float)?)
+}
+
+/// A value times a number.
+pub(super) fn scaled(c: &mut Call<'_, '_, '_>, x: &Value, factor: f64) -> Result<Value, String> {
+    if factor == 1.0 {
+        return Ok(x.clone());
+    }
+    match x {
+        Value::Const(k) => Ok(map(k, |x| x * factor).into()),
+        Value::Var(v) => {
+            let (v, factor) = (v.clone(), c.p.float(factor));
+            c.like(&format!("{} * {factor}", v.name), &v)
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! The program that an import writes, line by line, and the values in it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use super::Options;
+use super::tensor::{Constant, Data, Kind, MAX_ELEMENTS, size};
+use super::view::View;
+
+/// Most elements of a list that is written out.
+const MAX_LIST: usize = 1 << 14;
+/// Name of the input that holds the weights.
+pub(super) const WEIGHTS: &str = "weights";
+
+/// What a name of the graph stands for.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// Known while importing.
+    Const(Rc<Constant>),
+    /// A variable of the program.
+    Var(Var),
+}
+
+/// A variable of the program.
+#[derive(Clone, Debug)]
+pub(super) struct Var {
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+    pub(super) kind: Kind,
+}
+
+impl Value {
+    pub(super) fn shape(&self) -> &[usize] {
+        match self {
+            Value::Const(c) => &c.shape,
+            Value::Var(v) => &v.shape,
+        }
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Value::Const(c) => c.kind(),
+            Value::Var(v) => v.kind,
+        }
+    }
+
+    pub(super) fn rank(&self) -> usize {
+        self.shape().len()
+    }
+
+    pub(super) fn size(&self) -> usize {
+        size(self.shape())
+    }
+
+    pub(super) fn constant(&self) -> Option<&Rc<Constant>> {
+        match self {
+            Value::Const(c) => Some(c),
+            Value::Var(_) => None,
+        }
+    }
+
+    /// A public number that all elements are equal to.
+    pub(super) fn scalar(&self) -> Option<f64> {
+        self.constant().and_then(|c| c.public_scalar())
+    }
+}
+
+impl From<Constant> for Value {
+    fn from(c: Constant) -> Value {
+        Value::Const(Rc::new(c))
+    }
+}
+
+/// The text so far.
+pub(super) struct Program<'o> {
+    pub(super) options: &'o Options,
+    lines: Vec<String>,
+    /// What follows the lines of the node at hand.
+    pub(super) comment: String,
+    next: usize,
+    pub(super) weights: Vec<f32>,
+    /// Where constants lie among the weights; the constants are kept, so that no address is used twice.
+    stored: BTreeMap<*const Constant, (usize, Rc<Constant>)>,
+    /// Constants that were cut to the range of the type.
+    pub(super) saturated: usize,
+}
+
+impl<'o> Program<'o> {
+    pub(super) fn new(options: &'o Options) -> Program<'o> {
+        Program {
+            options,
+            lines: vec![],
+            comment: String::new(),
+            next: 0,
+            weights: vec![],
+            stored: BTreeMap::new(),
+            saturated: 0,
+        }
+    }
+
+    /// The element type as written.
+    pub(super) fn elem(&self, kind: Kind) -> String {
+        let Options { fix: (k, f), int, .. } = self.options;
+        match kind {
+            Kind::Float => format!("fix<{k},{f}>"),
+            Kind::Int => format!("int<{int}>"),
+            Kind::Bool => "bool".into(),
+        }
+    }
+
+    /// The type as written.
+    pub(super) fn ty(&self, kind: Kind, shape: &[usize]) -> String {
+        let elem = self.elem(kind);
+        if shape.is_empty() { elem } else { format!("{elem}{shape:?}") }
+    }
+
+    /// A line as it is.
+    pub(super) fn line(&mut self, text: String) {
+        let comment = std::mem::take(&mut self.comment);
+        self.lines.push(if comment.is_empty() { text } else { format!("{text}  // {comment}") });
+    }
+
+    /// A new variable that holds an expression.
+    pub(super) fn bind(
+        &mut self,
+        expression: &str,
+        shape: &[usize],
+        kind: Kind,
+    ) -> Result<Value, String> {
+        if size(shape) > MAX_ELEMENTS {
+            return Err(format!("a tensor of shape {shape:?} is too large"));
+        }
+        self.next += 1;
+        let name = format!("v{}", self.next);
+        self.line(format!("let {name} = {expression};"));
+        Ok(Value::Var(Var { name, shape: shape.to_vec(), kind }))
+    }
+
+    /// All lines.
+    pub(super) fn body(&self) -> String {
+        self.lines.iter().fold(String::new(), |mut text, line| {
+            let _ = writeln!(text, "{line}");
+            text
+        })
+    }
+
+    /// A float as a literal, within the range of the type.
+    pub(super) fn float(&mut self, x: f64) -> String {
+        let x = self.in_range(x);
+        if x < 0.0 { format!("({x:?})") } else { format!("{x:?}") }
+    }
+
+    /// The least float that is written.
+    pub(super) fn least(&self) -> f64 {
+        let (k, f) = self.options.fix;
+        -f64::from(k as i32 - f as i32 - 3).exp2()
+    }
+
+    /// What is beyond a quarter of the range is cut to that, so that sums of such still fit: masks are given as -1e9 or less.
+    fn in_range(&mut self, x: f64) -> f64 {
+        let most = -self.least();
+        if x.abs() <= most {
+            return x;
+        }
+        self.saturated += 1;
+        if x.is_nan() { 0.0 } else { most.copysign(x) }
+    }
+
+    /// An expression for a value. A public number stays a number, whatever its shape.
+    pub(super) fn operand(&mut self, value: &Value) -> Result<String, String> {
+        match value {
+            Value::Var(v) => Ok(v.name.clone()),
+            Value::Const(c) => match (c.public_scalar(), &c.data) {
+                (Some(x), _) => Ok(self.float(x)),
+                (None, Data::Int(xs)) if xs.len() == 1 => Ok(integer(xs[0])),
+                (None, Data::Bool(xs)) if xs.len() == 1 => Ok(xs[0].to_string()),
+                _ => self.tensor(value),
+            },
+        }
+    }
+
+    /// An expression for a value that has its shape and its type.
+    pub(super) fn tensor(&mut self, value: &Value) -> Result<String, String> {
+        match value {
+            Value::Var(v) => Ok(v.name.clone()),
+            Value::Const(c) if c.weight || c.size() > MAX_LIST && c.public_scalar().is_none() => {
+                self.stored_constant(c)
+            }
+            Value::Const(c) => {
+                let text = self.literal(c);
+                Ok(text)
+            }
+        }
+    }
+
+    /// A public constant, written out.
+    fn literal(&mut self, c: &Constant) -> String {
+        let shape = &c.shape;
+        if c.size() == 0 {
+            return format!("zeros({})", self.ty(c.kind(), shape));
+        }
+        if let Some(x) = c.public_scalar() {
+            let one = format!("{}({})", self.elem(Kind::Float), self.float(x));
+            return if shape.is_empty() { one } else { format!("broadcast({one}, {shape:?})") };
+        }
+        let items: Vec<String> = match &c.data {
+            Data::Int(xs) => xs.iter().map(|x| integer(*x)).collect(),
+            Data::Bool(xs) => xs.iter().map(bool::to_string).collect(),
+            _ => (0..c.size()).map(|i| self.float(c.at(i))).collect(),
+        };
+        let list = match c.kind() {
+            Kind::Bool => format!("[{}]", items.join(", ")),
+            kind => format!("{}([{}])", self.elem(kind), items.join(", ")),
+        };
+        if shape.len() == 1 { list } else { format!("reshape({list}, {shape:?})") }
+    }
+
+    /// A constant among the weights.
+    fn stored_constant(&mut self, c: &Rc<Constant>) -> Result<String, String> {
+        if c.kind() != Kind::Float {
+            return Err(format!(
+                "a constant of {} integers or truth values is too large",
+                c.size()
+            ));
+        }
+        let start = match self.stored.get(&Rc::as_ptr(c)) {
+            Some((start, _)) => *start,
+            None => {
+                let start = self.weights.len();
+                self.weights.reserve_exact(c.size());
+                for i in 0..c.size() {
+                    let x = self.in_range(c.at(i));
+                    self.weights.push(x as f32);
+                }
+                self.stored.insert(Rc::as_ptr(c), (start, c.clone()));
+                start
+            }
+        };
+        Ok(format!("reshape({WEIGHTS}[{start}..{}], {:?})", start + c.size(), c.shape))
+    }
+
+    /// A value as a variable.
+    pub(super) fn var(&mut self, value: &Value) -> Result<Var, String> {
+        if let Value::Var(v) = value {
+            return Ok(v.clone());
+        }
+        let text = self.tensor(value)?;
+        match self.bind(&text, value.shape(), value.kind())? {
+            Value::Var(v) => Ok(v),
+            Value::Const(_) => unreachable!("a binding is a variable"),
+        }
+    }
+
+    /// The same elements in another shape.
+    pub(super) fn reshape(&mut self, value: &Value, shape: &[usize]) -> Result<Value, String> {
+        if value.shape() == shape {
+            return Ok(value.clone());
+        }
+        match value {
+            Value::Const(c) => Ok(c.reshaped(shape).into()),
+            Value::Var(v) => self.bind(&format!("reshape({}, {shape:?})", v.name), shape, v.kind),
+        }
+    }
+
+    /// What a view of a value sees.
+    pub(super) fn view(&mut self, value: &Value, view: &View) -> Result<Value, String> {
+        let shape = view.shape();
+        if view.is_reshape(value.size()) {
+            return self.reshape(value, &shape);
+        }
+        match value {
+            Value::Const(c) => Ok(c.viewed(view)?.into()),
+            Value::Var(v) => {
+                let strides: Vec<i64> = view.dims.iter().map(|d| d.1).collect();
+                let text = format!("view({}, {}, {shape:?}, {strides:?})", v.name, view.offset);
+                self.bind(&text, &shape, v.kind)
+            }
+        }
+    }
+
+    /// Repeated to a shape.
+    pub(super) fn broadcast(&mut self, value: &Value, shape: &[usize]) -> Result<Value, String> {
+        if value.shape() == shape {
+            return Ok(value.clone());
+        }
+        let fits = super::elementwise::broadcast_shapes(value.shape(), shape)?;
+        if fits != shape {
+            return Err(format!("the shape {:?} cannot be repeated to {shape:?}", value.shape()));
+        }
+        self.view(value, &View::broadcast(value.shape(), shape))
+    }
+
+    /// Axes in another order.
+    pub(super) fn transpose(&mut self, value: &Value, order: &[usize]) -> Result<Value, String> {
+        self.view(value, &View::transposed(value.shape(), order))
+    }
+
+    /// Values one after the other along an axis.
+    pub(super) fn concat(&mut self, parts: &[Value], axis: usize) -> Result<Value, String> {
+        let first = parts.first().ok_or("there is nothing to put together")?;
+        let mut shape = first.shape().to_vec();
+        shape[axis] = 0;
+        for p in parts {
+            let others = |s: &[usize]| -> Vec<usize> {
+                s.iter().enumerate().filter(|(i, _)| *i != axis).map(|(_, n)| *n).collect()
+            };
+            if p.rank() != shape.len() || others(p.shape()) != others(first.shape()) {
+                let (a, b) = (first.shape(), p.shape());
+                return Err(format!("the shapes {a:?} and {b:?} differ beside axis {axis}"));
+            }
+            if p.kind() != first.kind() {
+                return Err("the parts are of different types".into());
+            }
+            shape[axis] += p.shape()[axis];
+        }
+        let parts: Vec<Value> = parts.iter().filter(|p| p.size() > 0).cloned().collect();
+        if let [one] = &parts[..] {
+            return Ok(one.clone());
+        }
+        let known: Vec<&Constant> =
+            parts.iter().filter_map(|p| p.constant().map(|c| &**c)).collect();
+        if known.len() == parts.len() && !parts.is_empty() {
+            return Ok(Constant::concat(&known, axis, &shape).into());
+        }
+        let texts: Result<Vec<String>, String> = parts.iter().map(|p| self.tensor(p)).collect();
+        let text = format!("concat({}, axis = {axis})", texts?.join(", "));
+        self.bind(&text, &shape, first.kind())
+    }
+
+    /// The places of an axis, in that order.
+    pub(super) fn take(
+        &mut self,
+        value: &Value,
+        axis: usize,
+        places: &[usize],
+    ) -> Result<Value, String> {
+        let shape = value.shape().to_vec();
+        let first = places.first().copied().unwrap_or(0) as i64;
+        let step = places.get(1).map_or(1, |p| *p as i64 - first);
+        let regular = |(i, p): (usize, &usize)| *p as i64 == first + i as i64 * step;
+        if places.iter().enumerate().all(regular) {
+            let view = View::whole(&shape).sliced(axis, first as usize, step, places.len());
+            return self.view(value, &view);
+        }
+        let front = self.view(value, &View::to_front(&shape, axis))?;
+        let taken = match &front {
+            Value::Const(_) => {
+                let view = View::whole(front.shape());
+                let rows: Result<Vec<Value>, String> = places
+                    .iter()
+                    .map(|&p| self.view(&front, &view.clone().sliced(0, p, 1, 1)))
+                    .collect();
+                self.concat(&rows?, 0)?
+            }
+            Value::Var(v) => {
+                let list = Value::from(Constant::ints(places.iter().map(|p| *p as i64).collect()));
+                let text = format!("gather({}, {})", v.name, self.tensor(&list)?);
+                let mut taken = v.shape.clone();
+                taken[0] = places.len();
+                self.bind(&text, &taken, v.kind)?
+            }
+        };
+        let back: Vec<usize> = (1..=axis).chain([0]).chain(axis + 1..shape.len()).collect();
+        self.transpose(&taken, &back)
+    }
+}
+
+/// An integer as a literal.
+fn integer(x: i64) -> String {
+    if x < 0 { format!("({x})") } else { x.to_string() }
+}

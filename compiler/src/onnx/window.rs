@@ -1,0 +1,307 @@
+//! Convolutions and pools: windows of a picture with any number of axes, as views.
+
+use super::call::{Call, Outputs, one};
+use super::elementwise::expression;
+use super::linear::{MAX_UNROLLED, each_product, product};
+use super::movement::padded;
+use super::program::{Value, Var};
+use super::tensor::{Constant, Kind, size};
+use super::view::View;
+
+/// Where windows lie along the axes of a picture.
+#[derive(Debug)]
+struct Windows {
+    /// Sizes of the picture.
+    input: Vec<usize>,
+    kernel: Vec<usize>,
+    strides: Vec<usize>,
+    dilations: Vec<usize>,
+    /// What is added before and after each axis.
+    pads: Vec<(usize, usize)>,
+    /// Number of windows along each axis.
+    count: Vec<usize>,
+}
+
+/// One number for each axis, at least `least`.
+fn per_axis(
+    c: &Call<'_, '_, '_>,
+    name: &str,
+    axes: usize,
+    least: i64,
+) -> Result<Vec<usize>, String> {
+    let given = c.ints(name)?.unwrap_or_else(|| vec![1; axes]);
+    let fits = |x: &i64| (least..=1 << 20).contains(x);
+    if given.len() != axes || !given.iter().all(fits) {
+        return Err(format!("the {name} {given:?} are not possible for {axes} axes"));
+    }
+    Ok(given.iter().map(|x| *x as usize).collect())
+}
+
+impl Windows {
+    fn new(c: &Call<'_, '_, '_>, input: &[usize], kernel: Vec<usize>) -> Result<Windows, String> {
+        let axes = input.len();
+        let strides = per_axis(c, "strides", axes, 1)?;
+        let dilations = per_axis(c, "dilations", axes, 1)?;
+        let given = match c.ints("pads")? {
+            Some(pads) => pads,
+            None => vec![0; 2 * axes],
+        };
+        let possible = |p: &i64| (0..=1 << 20).contains(p);
+        if given.len() != 2 * axes || !given.iter().all(possible) {
+            return Err(format!("the pads {given:?} are not possible for {axes} axes"));
+        }
+        let pads = (0..axes).map(|i| (given[i] as usize, given[i + axes] as usize)).collect();
+        let mut w =
+            Windows { input: input.to_vec(), kernel, strides, dilations, pads, count: vec![] };
+        w.place(&c.text("auto_pad", "NOTSET")?, c.flag("ceil_mode", false)?)?;
+        Ok(w)
+    }
+
+    /// Elements from the first to the last of a window.
+    fn reach(&self, axis: usize) -> usize {
+        (self.kernel[axis] - 1) * self.dilations[axis] + 1
+    }
+
+    fn place(&mut self, auto_pad: &str, ceil: bool) -> Result<(), String> {
+        for axis in 0..self.input.len() {
+            let (n, stride, reach) = (self.input[axis], self.strides[axis], self.reach(axis));
+            match auto_pad {
+                "NOTSET" | "" => {}
+                "VALID" => self.pads[axis] = (0, 0),
+                "SAME_UPPER" | "SAME_LOWER" => {
+                    let total =
+                        ((n.div_ceil(stride).max(1) - 1) * stride + reach).saturating_sub(n);
+                    let (less, more) = (total / 2, total - total / 2);
+                    self.pads[axis] =
+                        if auto_pad == "SAME_UPPER" { (less, more) } else { (more, less) };
+                }
+                other => return Err(format!("the padding `{other}` is not supported")),
+            }
+            let (before, after) = self.pads[axis];
+            let Some(room) = (n + before + after).checked_sub(reach) else {
+                return Err(format!(
+                    "a window of {reach} does not fit axis {axis} of {n} elements"
+                ));
+            };
+            let mut count = room / stride + 1;
+            // A last window that lies over the end counts if it starts before the padding there.
+            if ceil && room % stride != 0 && count * stride < n + before {
+                count += 1;
+            }
+            self.count.push(count);
+        }
+        Ok(())
+    }
+
+    /// What must stand before and after so that every window lies inside.
+    fn margins(&self) -> Vec<(usize, usize)> {
+        let margin = |axis: usize| {
+            let end = (self.count[axis] - 1) * self.strides[axis] + self.reach(axis);
+            let before = self.pads[axis].0;
+            (before, end.saturating_sub(self.input[axis] + before))
+        };
+        (0..self.input.len()).map(margin).collect()
+    }
+
+    /// The windows of a padded picture [n, c, …]: places along the axes, and offsets in a window, in the order that `order` makes of
+    /// (n, c, places…, offsets…).
+    fn view(&self, shape: &[usize], order: impl Fn(usize) -> Vec<usize>) -> View {
+        let whole = View::whole(shape);
+        let strides: Vec<i64> = whole.dims[2..].iter().map(|d| d.1).collect();
+        let axes = strides.len();
+        let mut dims = whole.dims[..2].to_vec();
+        dims.extend((0..axes).map(|i| (self.count[i], strides[i] * self.strides[i] as i64)));
+        dims.extend((0..axes).map(|i| (self.kernel[i], strides[i] * self.dilations[i] as i64)));
+        View { offset: 0, dims: order(axes).into_iter().map(|i| dims[i]).collect() }
+    }
+
+    /// Places of windows along all axes together.
+    fn places(&self) -> usize {
+        size(&self.count)
+    }
+}
+
+/// Channels and offsets in front, places behind: the columns that a matrix of weights is multiplied by.
+fn columns_order(axes: usize) -> Vec<usize> {
+    [1].into_iter().chain(2 + axes..2 + 2 * axes).chain([0]).chain(2..2 + axes).collect()
+}
+
+/// A convolution as a product with the matrix of windows; with one channel a group, as sums over the windows of each channel.
+pub(super) fn conv(c: &mut Call<'_, '_, '_>) -> Outputs {
+    let (x, w) = (c.float_var(0)?, c.input(1)?);
+    let out = convolution(c, x, &w)?;
+    let Some(bias) = c.optional(2) else { return one(out) };
+    one(plus_bias(c, &out, &bias)?)
+}
+
+/// Adds a number to each channel.
+pub(super) fn plus_bias(
+    c: &mut Call<'_, '_, '_>,
+    x: &Value,
+    bias: &Value,
+) -> Result<Value, String> {
+    let ones = vec![1; x.rank().saturating_sub(2)];
+    let bias = c.p.reshape(bias, &[vec![bias.size()], ones].concat())?;
+    expression(c, "@ + #", x, &bias, Kind::Float)
+}
+
+pub(super) fn convolution(c: &mut Call<'_, '_, '_>, x: Var, w: &Value) -> Result<Value, String> {
+    let groups = usize::try_from(c.int("group", 1)?).unwrap_or(0);
+    let (&[n, channels, ..], &[filters, depth, ..]) = (&x.shape[..], w.shape()) else {
+        return Err("pictures and weights need two axes before those of the picture".into());
+    };
+    let fits = groups > 0
+        && w.rank() == x.shape.len()
+        && filters % groups == 0
+        && Some(channels) == depth.checked_mul(groups)
+        && w.kind() == Kind::Float
+        && w.size() > 0;
+    if !fits {
+        return Err(format!(
+            "weights of shape {:?} do not fit a picture of shape {:?} in {groups} groups",
+            w.shape(),
+            x.shape
+        ));
+    }
+    let windows = Windows::new(c, &x.shape[2..], w.shape()[2..].to_vec())?;
+    let mut margins = vec![(0, 0), (0, 0)];
+    margins.extend(windows.margins());
+    let padded = padded(c, &Value::Var(x), &margins, &Constant::scalar(0.0).into())?;
+    let area = size(&windows.kernel);
+    let weights = c.p.reshape(w, &[groups, filters / groups, depth * area])?;
+    let out = if depth == 1 && groups > 1 {
+        channel_by_channel(c, &windows, &padded, &weights)?
+    } else {
+        let columns = c.p.view(&padded, &windows.view(padded.shape(), columns_order))?;
+        let columns =
+            c.p.reshape(&columns, &[groups, depth * area, n.saturating_mul(windows.places())])?;
+        by_columns(c, &weights, &columns)?
+    };
+    // Filters come first, then the pictures.
+    let out = c.p.reshape(&out, &[filters, n, windows.places()])?;
+    let out = c.p.transpose(&out, &[1, 0, 2])?;
+    c.p.reshape(&out, &[&[n, filters], &windows.count[..]].concat())
+}
+
+fn by_columns(c: &mut Call<'_, '_, '_>, weights: &Value, columns: &Value) -> Result<Value, String> {
+    let groups = weights.shape()[0];
+    if groups > MAX_UNROLLED {
+        return Err(format!("{groups} groups are more than {MAX_UNROLLED}"));
+    }
+    if groups > 1 {
+        return each_product(c, weights, columns);
+    }
+    let left = c.p.reshape(weights, &weights.shape()[1..])?;
+    let right = c.p.reshape(columns, &columns.shape()[1..])?;
+    product(c, &left, &right)
+}
+
+/// [groups, filters of a group, places]: sums of products over each window.
+fn channel_by_channel(
+    c: &mut Call<'_, '_, '_>,
+    windows: &Windows,
+    padded: &Value,
+    weights: &Value,
+) -> Result<Value, String> {
+    let (groups, filters, area) = (weights.shape()[0], weights.shape()[1], weights.shape()[2]);
+    let order = |axes: usize| -> Vec<usize> { [1, 0].into_iter().chain(2..2 + 2 * axes).collect() };
+    let places = padded.shape()[0].saturating_mul(windows.places());
+    let seen = c.p.view(padded, &windows.view(padded.shape(), order))?;
+    let seen = c.p.reshape(&seen, &[groups, 1, places, area])?;
+    let weights = c.p.reshape(weights, &[groups, filters, 1, area])?;
+    let (a, b) = (c.p.tensor(&seen)?, c.p.tensor(&weights)?);
+    c.p.bind(&format!("dot({a}, {b})"), &[groups, filters, places], Kind::Float)
+}
+
+/// The windows of a pool: [n, c, places…, offsets], and what stands where the picture ends.
+fn pool_windows(c: &mut Call<'_, '_, '_>, fill: f64) -> Result<(Windows, Value), String> {
+    let x = c.float_var(0)?;
+    if x.shape.len() < 3 {
+        return Err("a picture of at least three axes is needed".into());
+    }
+    let kernel = per_axis(c, "kernel_shape", x.shape.len() - 2, 1)?;
+    let windows = Windows::new(c, &x.shape[2..], kernel)?;
+    let mut margins = vec![(0, 0), (0, 0)];
+    margins.extend(windows.margins());
+    let padded = padded(c, &Value::Var(x), &margins, &Constant::scalar(fill).into())?;
+    let in_order = |axes: usize| (0..2 + 2 * axes).collect();
+    let seen = c.p.view(&padded, &windows.view(padded.shape(), in_order))?;
+    let mut shape = padded.shape()[..2].to_vec();
+    shape.extend(&windows.count);
+    shape.push(size(&windows.kernel));
+    let seen = c.p.reshape(&seen, &shape)?;
+    Ok((windows, seen))
+}
+
+pub(super) fn max_pool(c: &mut Call<'_, '_, '_>) -> Outputs {
+    if c.node.outputs.get(1).is_some_and(|o| !o.is_empty()) {
+        return Err("the positions of the maxima are not supported".into());
+    }
+    let least = c.p.least();
+    let (_, seen) = pool_windows(c, least)?;
+    let v = c.p.var(&seen)?;
+    let shape = &v.shape[..v.shape.len() - 1];
+    one(c.p.bind(&format!("max({}, axis = -1)", v.name), shape, Kind::Float)?)
+}
+
+pub(super) fn average_pool(c: &mut Call<'_, '_, '_>) -> Outputs {
+    let (windows, seen) = pool_windows(c, 0.0)?;
+    let v = c.p.var(&seen)?;
+    let shape = v.shape[..v.shape.len() - 1].to_vec();
+    let sum = c.p.bind(&format!("sum({}, axis = -1)", v.name), &shape, Kind::Float)?;
+    let include_pads = c.flag("count_include_pad", false)?;
+    let factors = factors(&windows, include_pads)?;
+    let same = factors.iter().all(|x| *x == factors[0]);
+    if same {
+        return one(super::linear::scaled(c, &sum, factors[0])?);
+    }
+    let factors = Constant::floats(factors, &windows.count);
+    one(expression(c, "@ * #", &sum, &factors.into(), Kind::Float)?)
+}
+
+/// One over the number of elements in each window, those of the padding counted or not.
+fn factors(w: &Windows, include_pads: bool) -> Result<Vec<f64>, String> {
+    if w.places() > super::tensor::MAX_FOLDED {
+        return Err("the picture is too large".into());
+    }
+    let mut counts = vec![1usize];
+    for axis in 0..w.input.len() {
+        let (before, after) = w.pads[axis];
+        let (low, high) = match include_pads {
+            true => (0, before + w.input[axis] + after),
+            false => (before, before + w.input[axis]),
+        };
+        let inside = |place: usize| {
+            let starts = place * w.strides[axis];
+            let offsets = (0..w.kernel[axis]).map(|i| starts + i * w.dilations[axis]);
+            offsets.filter(|at| (low..high).contains(at)).count()
+        };
+        let along: Vec<usize> = (0..w.count[axis]).map(inside).collect();
+        counts = counts.iter().flat_map(|n| along.iter().map(move |m| n * m)).collect();
+    }
+    Ok(counts.into_iter().map(|n| 1.0 / n.max(1) as f64).collect())
+}
+
+/// All of each channel.
+fn whole_picture(c: &mut Call<'_, '_, '_>) -> Result<(Var, Vec<usize>), String> {
+    let x = c.float_var(0)?;
+    let &[n, channels, ref rest @ ..] = &x.shape[..] else {
+        return Err("a picture is needed".into());
+    };
+    let shape = [vec![n, channels], vec![1; rest.len()]].concat();
+    let flat = c.p.reshape(&Value::Var(x.clone()), &[n, channels, size(rest)])?;
+    Ok((c.p.var(&flat)?, shape))
+}
+
+pub(super) fn global_average_pool(c: &mut Call<'_, '_, '_>) -> Outputs {
+    let (v, shape) = whole_picture(c)?;
+    let sum = c.p.bind(&format!("sum({}, axis = -1)", v.name), &shape[..2], Kind::Float)?;
+    let mean = super::linear::scaled(c, &sum, 1.0 / v.shape[2].max(1) as f64)?;
+    one(c.p.reshape(&mean, &shape)?)
+}
+
+pub(super) fn global_max_pool(c: &mut Call<'_, '_, '_>) -> Outputs {
+    let (v, shape) = whole_picture(c)?;
+    let most = c.p.bind(&format!("max({}, axis = -1)", v.name), &shape[..2], Kind::Float)?;
+    one(c.p.reshape(&most, &shape)?)
+}
