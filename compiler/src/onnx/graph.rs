@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::call::Call;
+use super::fuse::{self, Last};
 use super::program::{Program, Value, Var, WEIGHTS};
 use super::proto::{Dim, Graph, Model, Node, ValueInfo};
 use super::table::{self, NEWEST, OLDEST};
@@ -30,6 +31,8 @@ pub(super) fn import(
         loader,
         files: BTreeMap::new(),
         values: BTreeMap::new(),
+        uses: uses(&model.graph),
+        last: None,
         broken: BTreeSet::new(),
         labels: BTreeSet::from([WEIGHTS.to_string()]),
         errors: vec![],
@@ -105,6 +108,16 @@ fn why_not(node: &Node<'_>, opset: i64) -> Option<String> {
     }
 }
 
+/// How often each name is used.
+fn uses<'a>(graph: &Graph<'a>) -> BTreeMap<&'a str, usize> {
+    let mut uses = BTreeMap::new();
+    let outputs = graph.outputs.iter().map(|o| o.name);
+    for name in graph.nodes.iter().flat_map(|n| n.inputs.iter().copied()).chain(outputs) {
+        *uses.entry(name).or_default() += 1;
+    }
+    uses
+}
+
 /// Where an import stands.
 struct Import<'m, 'a, 'o> {
     graph: &'m Graph<'a>,
@@ -113,6 +126,10 @@ struct Import<'m, 'a, 'o> {
     /// Files of external data.
     files: BTreeMap<String, Rc<Vec<u8>>>,
     values: BTreeMap<&'a str, Value>,
+    /// How often a name is used.
+    uses: BTreeMap<&'a str, usize>,
+    /// The node before, if it wrote something.
+    last: Option<Last<'a>>,
     /// Names whose node had an error, which was reported.
     broken: BTreeSet<&'a str>,
     /// Names at the border that are taken.
@@ -243,16 +260,7 @@ impl<'a> Import<'_, 'a, '_> {
                 name => Some(self.value(name)?),
             });
         }
-        let operator = table::find(node.op).ok_or("this operator is not supported")?;
-        self.p.comment = comment(node);
-        let mut external = external(self.loader, &mut self.files);
-        let outputs = (operator.import)(&mut Call {
-            node,
-            opset: self.opset,
-            inputs,
-            p: &mut self.p,
-            external: &mut external,
-        })?;
+        let outputs = self.run(node, inputs)?;
         for (i, name) in node.outputs.iter().enumerate().filter(|(_, o)| !o.is_empty()) {
             let value = outputs.get(i).ok_or_else(|| format!("output {i} is not supported"))?;
             if self.values.insert(name, value.clone()).is_some() {
@@ -260,6 +268,57 @@ impl<'a> Import<'_, 'a, '_> {
             }
         }
         Ok(true)
+    }
+
+    /// Writes the lines of a node, together with those of the node before where that is cheaper.
+    fn run(&mut self, node: &Node<'a>, inputs: Vec<Option<Value>>) -> Result<Vec<Value>, String> {
+        let here = self.p.mark();
+        let alone = |last: &Last<'a>| {
+            let name = last.node.outputs.first().copied();
+            last.end == here
+                && name == node.inputs.first().copied()
+                && name.is_some_and(|n| self.uses.get(n) == Some(&1))
+        };
+        let last = self.last.take().filter(alone);
+        let steps = last.and_then(|last| Some((last.start, fuse::fused(&last, node, &inputs)?)));
+        let (start, steps) = match steps {
+            Some((start, steps)) => {
+                self.p.rollback(start);
+                (start, steps)
+            }
+            None => (here, vec![(node.clone(), inputs)]),
+        };
+        let (mut outputs, mut given) = (vec![], vec![]);
+        for (step, mut inputs) in steps {
+            // A step without its first input goes on from the one before.
+            if let (Some(None), Some(before)) = (inputs.first(), outputs.first()) {
+                inputs[0] = Some(Value::clone(before));
+            }
+            self.p.comment = comment(&step);
+            given.clone_from(&inputs);
+            outputs = self.operator(&step, inputs)?;
+        }
+        let end = self.p.mark();
+        if end != start {
+            self.last = Some(Last { node: node.clone(), inputs: given, start, end });
+        }
+        Ok(outputs)
+    }
+
+    fn operator(
+        &mut self,
+        node: &Node<'a>,
+        inputs: Vec<Option<Value>>,
+    ) -> Result<Vec<Value>, String> {
+        let operator = table::find(node.op).ok_or("this operator is not supported")?;
+        let mut external = external(self.loader, &mut self.files);
+        (operator.import)(&mut Call {
+            node,
+            opset: self.opset,
+            inputs,
+            p: &mut self.p,
+            external: &mut external,
+        })
     }
 
     fn value(&self, name: &str) -> Result<Value, String> {

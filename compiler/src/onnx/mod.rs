@@ -14,6 +14,7 @@
 //! | `table` | the operators |
 //! | `elementwise`, `activation`, `movement`, `linear`, `window`, `norm`, `reduce` | what they become |
 //! | `graph` | inputs, nodes in order, outputs |
+//! | `fuse` | two nodes that are cheaper together |
 //!
 //! Everything that is known while importing is carried out: shapes, positions, factors. So a network exported with dynamic axes has
 //! fixed ones here, once the shapes of its inputs are known. Bytes from the file give an error, never a panic, and no allocation is much
@@ -22,6 +23,7 @@
 mod activation;
 mod call;
 mod elementwise;
+mod fuse;
 mod graph;
 mod linear;
 mod movement;

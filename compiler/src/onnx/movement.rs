@@ -91,7 +91,7 @@ pub(super) fn range(c: &mut Call<'_, '_, '_>) -> Outputs {
     }
     let (start, limit, delta) = (ends[0].at(0), ends[1].at(0), ends[2].at(0));
     let count = ((limit - start) / delta).ceil().max(0.0);
-    if !(count <= MAX_FOLDED as f64) {
+    if count.is_nan() || count > MAX_FOLDED as f64 {
         return Err("this range is too long".into());
     }
     let xs = (0..count as usize).map(|i| start + i as f64 * delta);

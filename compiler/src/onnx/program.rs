@@ -72,6 +72,14 @@ impl From<Constant> for Value {
     }
 }
 
+/// A place in the writing of a program, to come back to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Mark {
+    lines: usize,
+    weights: usize,
+    saturated: usize,
+}
+
 /// The text so far.
 pub(super) struct Program<'o> {
     pub(super) options: &'o Options,
@@ -113,6 +121,19 @@ impl<'o> Program<'o> {
     pub(super) fn ty(&self, kind: Kind, shape: &[usize]) -> String {
         let elem = self.elem(kind);
         if shape.is_empty() { elem } else { format!("{elem}{shape:?}") }
+    }
+
+    /// Where the program stands.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { lines: self.lines.len(), weights: self.weights.len(), saturated: self.saturated }
+    }
+
+    /// Forgets what was written since.
+    pub(super) fn rollback(&mut self, mark: Mark) {
+        self.lines.truncate(mark.lines);
+        self.weights.truncate(mark.weights);
+        self.saturated = mark.saturated;
+        self.stored.retain(|_, (start, _)| *start < mark.weights);
     }
 
     /// A line as it is.

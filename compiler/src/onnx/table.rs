@@ -107,6 +107,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     from("Constant", 1, mv::constant),
     from("ConstantOfShape", 9, mv::constant_of_shape),
     from("Conv", 1, win::conv),
+    from("ConvTranspose", 1, win::conv_transpose),
     unary!("Cos", 7, f64::cos, "trig::cos(@)"),
     unary!("Cosh", 9, f64::cosh, "(math::exp(@) + math::exp(-@)) / 2"),
     from("CumSum", 11, reduce::cum_sum),

@@ -57,6 +57,15 @@ impl Windows {
         Ok(w)
     }
 
+    /// Every window of a picture that is padded already.
+    fn all(input: &[usize], kernel: Vec<usize>, dilations: Vec<usize>) -> Result<Windows, String> {
+        let (axes, input) = (input.len(), input.to_vec());
+        let (strides, pads) = (vec![1; axes], vec![(0, 0); axes]);
+        let mut w = Windows { input, kernel, strides, dilations, pads, count: vec![] };
+        w.place("NOTSET", false)?;
+        Ok(w)
+    }
+
     /// Elements from the first to the last of a window.
     fn reach(&self, axis: usize) -> usize {
         (self.kernel[axis] - 1) * self.dilations[axis] + 1
@@ -129,9 +138,131 @@ fn columns_order(axes: usize) -> Vec<usize> {
 /// A convolution as a product with the matrix of windows; with one channel a group, as sums over the windows of each channel.
 pub(super) fn conv(c: &mut Call<'_, '_, '_>) -> Outputs {
     let (x, w) = (c.float_var(0)?, c.input(1)?);
-    let out = convolution(c, x, &w)?;
+    let groups = usize::try_from(c.int("group", 1)?).unwrap_or(0);
+    if w.rank() != x.shape.len() || w.rank() < 3 || w.size() == 0 {
+        return Err(format!("weights of shape {:?} for a picture of {:?}", w.shape(), x.shape));
+    }
+    let windows = Windows::new(c, &x.shape[2..], w.shape()[2..].to_vec())?;
+    let out = convolution(c, &Value::Var(x), &w, groups, &windows)?;
     let Some(bias) = c.optional(2) else { return one(out) };
     one(plus_bias(c, &out, &bias)?)
+}
+
+/// The convolution that undoes the shape of another: zeros stand between the elements, and the weights are turned round.
+pub(super) fn conv_transpose(c: &mut Call<'_, '_, '_>) -> Outputs {
+    let (x, w) = (c.float_var(0)?, c.input(1)?);
+    let groups = usize::try_from(c.int("group", 1)?).unwrap_or(0);
+    let axes = x.shape.len().saturating_sub(2);
+    let fits = axes > 0
+        && w.rank() == axes + 2
+        && w.size() > 0
+        && groups > 0
+        && w.shape()[0] == x.shape[1]
+        && x.shape[1] % groups == 0;
+    if !fits {
+        return Err(format!("weights of shape {:?} for a picture of {:?}", w.shape(), x.shape));
+    }
+    let spread = spread(c, &x, &per_axis(c, "strides", axes, 1)?)?;
+    let kernel = w.shape()[2..].to_vec();
+    let dilations = per_axis(c, "dilations", axes, 1)?;
+    let pads = transposed_pads(c, &x.shape[2..], &kernel, &dilations)?;
+    let mut view = View::whole(spread.shape());
+    let mut margins = vec![(0, 0), (0, 0)];
+    for (axis, &(before, after)) in pads.iter().enumerate() {
+        let cut = |p: i64| (-p).max(0) as usize;
+        let kept = spread.shape()[axis + 2].checked_sub(cut(before) + cut(after));
+        view = view.sliced(axis + 2, cut(before), 1, kept.ok_or("the pads remove everything")?);
+        margins.push((before.max(0) as usize, after.max(0) as usize));
+    }
+    let cut = c.p.view(&spread, &view)?;
+    let padded = padded(c, &cut, &margins, &Constant::scalar(0.0).into())?;
+    let windows = Windows::all(&padded.shape()[2..], kernel, dilations)?;
+    let turned = turned(c, &w, groups)?;
+    let out = convolution(c, &padded, &turned, groups, &windows)?;
+    let Some(bias) = c.optional(2) else { return one(out) };
+    one(plus_bias(c, &out, &bias)?)
+}
+
+/// A picture with zeros between its elements, so that they are `strides` apart.
+fn spread(c: &mut Call<'_, '_, '_>, x: &Var, strides: &[usize]) -> Result<Value, String> {
+    let mut out = Value::Var(x.clone());
+    for (axis, &stride) in strides.iter().enumerate() {
+        let mut shape = out.shape().to_vec();
+        let (at, n) = (axis + 2, shape[axis + 2]);
+        if stride == 1 || n == 0 {
+            continue;
+        }
+        shape.insert(at + 1, 1);
+        let split = c.p.reshape(&out, &shape)?;
+        let mut margins = vec![(0, 0); shape.len()];
+        margins[at + 1] = (0, stride - 1);
+        let wide = padded(c, &split, &margins, &Constant::scalar(0.0).into())?;
+        shape.remove(at + 1);
+        shape[at] = n.saturating_mul(stride);
+        let joined = c.p.reshape(&wide, &shape)?;
+        let view = View::whole(&shape).sliced(at, 0, 1, (n - 1) * stride + 1);
+        out = c.p.view(&joined, &view)?;
+    }
+    Ok(out)
+}
+
+/// What is added before and after the spread picture; negative where it is cut.
+fn transposed_pads(
+    c: &Call<'_, '_, '_>,
+    input: &[usize],
+    kernel: &[usize],
+    dilations: &[usize],
+) -> Result<Vec<(i64, i64)>, String> {
+    let axes = input.len();
+    let strides = per_axis(c, "strides", axes, 1)?;
+    let list = |name: &str, default: usize| -> Result<Vec<i64>, String> {
+        let given = c.ints(name)?.unwrap_or_else(|| vec![0; default]);
+        let possible = |p: &i64| (0..=1 << 20).contains(p);
+        if given.len() != default || !given.iter().all(possible) {
+            return Err(format!("the {name} {given:?} are not possible for {axes} axes"));
+        }
+        Ok(given)
+    };
+    let (given, more) = (list("pads", 2 * axes)?, list("output_padding", axes)?);
+    let wanted = match c.has("output_shape") {
+        true => Some(list("output_shape", axes)?),
+        false => None,
+    };
+    let auto = c.text("auto_pad", "NOTSET")?;
+    let pads = |i: usize| {
+        let reach = (kernel[i] as i64 - 1) * dilations[i] as i64;
+        let full = (input[i] as i64 - 1) * strides[i] as i64 + reach + 1 + more[i];
+        let same = auto.starts_with("SAME").then(|| (input[i] * strides[i]) as i64);
+        let (before, after) = match wanted.as_ref().map(|w| w[i]).or(same) {
+            None => (given[i], given[i + axes]),
+            Some(size) => {
+                let total = full - size;
+                if total < 0 {
+                    return (reach, reach - total + more[i]);
+                }
+                let (less, rest) = (total / 2, total - total / 2);
+                if auto == "SAME_UPPER" { (less, rest) } else { (rest, less) }
+            }
+        };
+        (reach - before, reach - after + more[i])
+    };
+    Ok((0..axes).map(pads).collect())
+}
+
+/// Weights [c, m, …] of each group as [m, c, …], turned round along the axes of the picture.
+fn turned(c: &mut Call<'_, '_, '_>, w: &Value, groups: usize) -> Result<Value, String> {
+    let shape = w.shape().to_vec();
+    let split = [&[groups, shape[0] / groups, shape[1]], &shape[2..]].concat();
+    let split = c.p.reshape(w, &split)?;
+    let order: Vec<usize> = [0, 2, 1].into_iter().chain(3..split.rank()).collect();
+    let mut view = View::transposed(split.shape(), &order);
+    for axis in 3..split.rank() {
+        let n = split.shape()[axis];
+        view = view.sliced(axis, n - 1, -1, n);
+    }
+    let turned = c.p.view(&split, &view)?;
+    let filters = shape[1].saturating_mul(groups);
+    c.p.reshape(&turned, &[&[filters, shape[0] / groups], &shape[2..]].concat())
 }
 
 /// Adds a number to each channel.
@@ -145,32 +276,35 @@ pub(super) fn plus_bias(
     expression(c, "@ + #", x, &bias, Kind::Float)
 }
 
-pub(super) fn convolution(c: &mut Call<'_, '_, '_>, x: Var, w: &Value) -> Result<Value, String> {
-    let groups = usize::try_from(c.int("group", 1)?).unwrap_or(0);
-    let (&[n, channels, ..], &[filters, depth, ..]) = (&x.shape[..], w.shape()) else {
+/// [n, filters, places…] of a picture [n, channels, …] and weights [filters, channels of a group, …].
+fn convolution(
+    c: &mut Call<'_, '_, '_>,
+    x: &Value,
+    w: &Value,
+    groups: usize,
+    windows: &Windows,
+) -> Result<Value, String> {
+    let (&[n, channels, ..], &[filters, depth, ..]) = (x.shape(), w.shape()) else {
         return Err("pictures and weights need two axes before those of the picture".into());
     };
     let fits = groups > 0
-        && w.rank() == x.shape.len()
         && filters % groups == 0
         && Some(channels) == depth.checked_mul(groups)
-        && w.kind() == Kind::Float
-        && w.size() > 0;
+        && w.kind() == Kind::Float;
     if !fits {
         return Err(format!(
             "weights of shape {:?} do not fit a picture of shape {:?} in {groups} groups",
             w.shape(),
-            x.shape
+            x.shape()
         ));
     }
-    let windows = Windows::new(c, &x.shape[2..], w.shape()[2..].to_vec())?;
     let mut margins = vec![(0, 0), (0, 0)];
     margins.extend(windows.margins());
-    let padded = padded(c, &Value::Var(x), &margins, &Constant::scalar(0.0).into())?;
+    let padded = padded(c, x, &margins, &Constant::scalar(0.0).into())?;
     let area = size(&windows.kernel);
     let weights = c.p.reshape(w, &[groups, filters / groups, depth * area])?;
     let out = if depth == 1 && groups > 1 {
-        channel_by_channel(c, &windows, &padded, &weights)?
+        channel_by_channel(c, windows, &padded, &weights)?
     } else {
         let columns = c.p.view(&padded, &windows.view(padded.shape(), columns_order))?;
         let columns =
