@@ -37,7 +37,7 @@ pub(crate) enum Command {
 /// What `local` and `run` share.
 #[derive(Args, Clone)]
 pub(crate) struct Choice {
-    /// Bytecode (.mpcb), source (.mpc), or a folder with a case.toml
+    /// Bytecode (.mpcb), source (.mpc), a model (.onnx), or a folder with a case.toml
     pub(crate) file: PathBuf,
     /// The small inputs of a folder
     #[arg(long)]
@@ -131,7 +131,7 @@ impl Run {
 
 #[derive(Args)]
 pub(crate) struct Emulate {
-    /// Bytecode (.mpcb), source (.mpc), or a folder with a case.toml
+    /// Bytecode (.mpcb), source (.mpc), a model (.onnx), or a folder with a case.toml
     pub(crate) file: PathBuf,
     /// The small inputs of a folder
     #[arg(long)]

@@ -12,7 +12,7 @@ pub(crate) fn run(arguments: &Emulate) -> Outcome {
     let loaded = load::load(&file, &define, &input)?;
     let program = &loaded.program;
     let entry = load::entry(program, &arguments.entry)?;
-    let values = inputs::read(program, &input, |_| true)?;
+    let values = inputs::read(program, &loaded.inputs(&input), |_| true)?;
     results::check_outputs(program, arguments.output_dir.as_deref())?;
     let options =
         Options { checked: arguments.checked, seed: arguments.seed, ..Options::default() };

@@ -1,4 +1,4 @@
-//! A program from a file: bytecode, or source that is compiled first.
+//! A program from a file: bytecode, or source or a model that is compiled first.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,10 +7,13 @@ use std::path::Path;
 
 use mpc_bytecode::Program;
 use mpc_compiler::folder::{Files, Folder};
+use mpc_compiler::onnx::{self, MAX_MODEL_BYTES, WEIGHTS};
 use mpc_compiler::passes::Level;
 use mpc_compiler::{CompileOptions, Failure as CompileFailure, diagnostics};
+use mpc_runtime::Result;
 use mpc_vm::data;
 
+use crate::local::Directory;
 use crate::{BAD_USE, Failure, Outcome, wrong};
 
 /// Largest bytecode file.
@@ -20,7 +23,27 @@ const MAX_BYTES: u64 = 1 << 30;
 pub(crate) struct Loaded {
     pub(crate) program: Program,
     pub(crate) bytes: Vec<u8>,
+    /// The weights of a model, in a directory of their own that is removed when this is dropped.
+    weights: Option<Directory>,
 }
+
+impl Loaded {
+    /// What is given for inputs, the weights of a model among them unless `given` has others.
+    pub(crate) fn inputs(&self, given: &[(String, String)]) -> Vec<(String, String)> {
+        let mut inputs = given.to_vec();
+        let has = |inputs: &[(String, String)]| inputs.iter().any(|(name, _)| name == WEIGHTS);
+        if let Some(directory) = &self.weights
+            && !has(&inputs)
+        {
+            let path = directory.0.join(WEIGHTS_FILE).display().to_string();
+            inputs.push((WEIGHTS.to_string(), path));
+        }
+        inputs
+    }
+}
+
+/// Where the weights of a model lie for a run.
+const WEIGHTS_FILE: &str = "weights.npy";
 
 /// Reads bytecode, or compiles source.
 ///
@@ -32,6 +55,7 @@ pub(crate) fn load(
 ) -> Outcome<Loaded> {
     match path.extension().and_then(|e| e.to_str()) {
         Some("mpc") => compile(path, defines, inputs),
+        Some("onnx") if defines.is_empty() => model(path, inputs),
         _ if defines.is_empty() => read(path),
         _ => Err(wrong("-D is for source programs; bytecode has its constants in it").into()),
     }
@@ -40,7 +64,43 @@ pub(crate) fn load(
 fn read(path: &Path) -> Outcome<Loaded> {
     let bytes = data::read_file(path, MAX_BYTES)?;
     let program = Program::load(&bytes).map_err(|e| wrong(format!("{}: {e}", path.display())))?;
-    Ok(Loaded { program, bytes })
+    Ok(Loaded { program, bytes, weights: None })
+}
+
+/// Compiles a model. Sizes that it leaves open are those of the data.
+fn model(path: &Path, inputs: &[(String, String)]) -> Outcome<Loaded> {
+    let folder = folder(path)?.with_limit(MAX_MODEL_BYTES);
+    let mut options = onnx::Options::default();
+    let build = |options: &onnx::Options| onnx::build(folder.main(), &folder, options, Level::Full);
+    let mut built = build(&options);
+    let open = |f: &CompileFailure| f.diagnostics.iter().any(|d| d.title.contains("give --shape"));
+    if built.as_ref().is_err_and(open) && !inputs.is_empty() {
+        options.shapes = shapes(inputs)?;
+        options.shapes.remove(WEIGHTS);
+        built = build(&options);
+    }
+    let (program, compiled, model) = built.map_err(|failure| told(&failure))?;
+    tell(&compiled.warnings, &compiled.sources);
+    let mut loaded = verified(path, program)?;
+    if !model.weights.is_empty() {
+        let directory = Directory::new()?;
+        let file = directory.0.join(WEIGHTS_FILE);
+        fs::write(&file, model.weights_npy())
+            .map_err(|e| wrong(format!("{}: {e}", file.display())))?;
+        loaded.weights = Some(directory);
+    }
+    Ok(loaded)
+}
+
+/// The folder of a program.
+fn folder(path: &Path) -> Result<Folder> {
+    let files = Files {
+        canonical: |path| path.canonicalize(),
+        kind: |path| Ok(path.metadata()?.file_type()),
+        open: |path| Ok(Box::new(fs::File::open(path)?)),
+    };
+    let folder = Folder::of(path, files);
+    folder.ok_or_else(|| wrong(format!("{}: this names no file", path.display())))
 }
 
 fn compile(
@@ -48,13 +108,7 @@ fn compile(
     defines: &[(String, String)],
     inputs: &[(String, String)],
 ) -> Outcome<Loaded> {
-    let files = Files {
-        canonical: |path| path.canonicalize(),
-        kind: |path| Ok(path.metadata()?.file_type()),
-        open: |path| Ok(Box::new(fs::File::open(path)?)),
-    };
-    let folder = Folder::of(path, files);
-    let folder = folder.ok_or_else(|| wrong(format!("{}: this names no file", path.display())))?;
+    let folder = folder(path)?;
     let name = folder.main();
     let mut options = CompileOptions::default();
     for (name, value) in defines {
@@ -108,7 +162,7 @@ fn verified(path: &Path, program: Program) -> Outcome<Loaded> {
     let bytes = program.encode();
     let program = Program::load(&bytes)
         .map_err(|e| wrong(format!("{}: the compiler made bad bytecode: {e}", path.display())))?;
-    Ok(Loaded { program, bytes })
+    Ok(Loaded { program, bytes, weights: None })
 }
 
 fn told(failure: &CompileFailure) -> Failure {

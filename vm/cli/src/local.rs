@@ -26,8 +26,10 @@ use crate::{
 const GRACE: Duration = Duration::from_millis(2500);
 
 pub(crate) fn run(arguments: &Local) -> Outcome {
-    let choice = &arguments.choice.resolved()?;
+    let mut choice = arguments.choice.resolved()?;
     let loaded = load::load(&choice.file, &choice.define, &choice.input)?;
+    choice.input = loaded.inputs(&choice.input);
+    let choice = &choice;
     load::entry(&loaded.program, &choice.entry)?;
     let name = choice.protocol.as_deref().unwrap_or(DEFAULT_PROTOCOL);
     let least = registry::find(name)?.info.parties.least();
@@ -63,10 +65,10 @@ pub(crate) fn run(arguments: &Local) -> Outcome {
 }
 
 /// A directory that nobody else can read and that is removed in the end.
-struct Directory(PathBuf);
+pub(crate) struct Directory(pub(crate) PathBuf);
 
 impl Directory {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let base = std::env::temp_dir();
         for attempt in 0..100 {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

@@ -36,6 +36,7 @@ pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
     let session = Session::load(&arguments.config)?;
     let parties = session.parties.len();
     let loaded = load::load(&choice.file, &choice.define, &choice.input)?;
+    let given = loaded.inputs(&choice.input);
     let program = Rc::new(loaded.program);
     let entry = load::entry(&program, &choice.entry)?;
     let mut setup = setup_of(&program, choice, parties)?;
@@ -51,7 +52,7 @@ pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
     let protocol = choice.protocol.as_deref().or(session.protocol.as_deref());
     let protocol = registry::find(protocol.unwrap_or(DEFAULT_PROTOCOL))?;
     let roles = bind_roles(&program, choice, &session)?;
-    let values = inputs::read(&program, &choice.input, |role| roles[role] == me)?;
+    let values = inputs::read(&program, &given, |role| roles[role] == me)?;
 
     // what the protocol says of itself does not depend on seeds, so it can be agreed on first
     let none = Seeds { session: [0; 32], own: [0; 32], pair: vec![[0; 32]; parties] };
