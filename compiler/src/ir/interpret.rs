@@ -460,23 +460,19 @@ fn compose(bits: &[i128], signed: bool) -> i128 {
 fn positions(offset: i64, dims: &[Dim]) -> Vec<i64> {
     let mut out = vec![offset];
     for d in dims {
-        out = out
-            .iter()
-            .flat_map(|&at| {
-                (0..d.size as i64).map(move |i| at.wrapping_add(i.wrapping_mul(d.stride)))
-            })
-            .collect();
+        let mut next = Vec::with_capacity(out.len() * d.size);
+        for &at in &out {
+            next.extend((0..d.size as i64).map(|i| at.wrapping_add(i.wrapping_mul(d.stride))));
+        }
+        out = next;
     }
     out
 }
 
 fn view(a: &[i128], offset: i64, dims: &[Dim]) -> Done<Vec<i128>> {
     let at = |p: &i64| {
-        usize::try_from(*p)
-            .ok()
-            .and_then(|p| a.get(p))
-            .copied()
-            .ok_or("a slice leaves its tensor".into())
+        let found = usize::try_from(*p).ok().and_then(|p| a.get(p));
+        found.copied().ok_or_else(|| "a slice leaves its tensor".into())
     };
     positions(offset, dims).iter().map(at).collect()
 }

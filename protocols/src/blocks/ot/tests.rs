@@ -254,9 +254,9 @@ fn choices_that_differ_from_tree_to_tree_are_noticed() {
 fn trees_whose_tags_do_not_fit_are_noticed() {
     // The end of the message is the hash of all tags.
     let mutator = *MUTATORS.iter().find(|m| m.name == "flip the last bit").expect("it is there");
-    let plan = Plan { label: Label("ot.tree.levels"), occurrence: 0, mutator };
+    let plan = Plan { label: Shape::LABEL, occurrence: 0, mutator };
     let (views, _) = extended(Form::malicious(4), [Many::chosen(1); 2], Some((0, plan)));
-    let what = Misbehaviour::Inconsistent { label: "ot.tree.levels" };
+    let what = Misbehaviour::Inconsistent { label: Shape::LABEL.0 };
     assert_eq!(*views[1].as_ref().err().expect("noticed"), Error::Cheating { party: 0, what });
 }
 

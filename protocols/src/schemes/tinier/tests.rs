@@ -250,7 +250,7 @@ fn cheats_of_one_of_three_are_found() {
 fn who_guesses_a_bit_is_found_half_of_the_time() {
     const RUNS: u64 = 20;
     let plan = |occurrence| Plan {
-        label: Label("tinier.triple.products"),
+        label: triples::PRODUCTS,
         occurrence,
         mutator: named("flip the first bit"),
     };

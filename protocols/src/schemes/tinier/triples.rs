@@ -40,7 +40,7 @@ use crate::blocks::coin::{self, Coins};
 use crate::cost::Cost;
 use crate::value::{Plane, Shares, Unit};
 
-const PRODUCTS: Label = Label("tinier.triple.products");
+pub(super) const PRODUCTS: Label = Label("tinier.triple.products");
 const MASKED: Label = Label("tinier.triple.masked");
 const DIFFERENCES: Label = Label("tinier.triple.differences");
 
