@@ -32,8 +32,9 @@ const BOUNDS: [(u32, &[u32]); 2] =
 /// the seed chooses, unless the variable `CONFORMANCE` says `full`.
 const THOROUGH: [&str; 4] = ["plain", "rep3-ring", "rep3-bin", "shamir"];
 
-/// Protocols whose products take oblivious transfers, or whose bits take labels.
-const SLOW: [&str; 4] = ["semi", "semi2k", "semi-bin", "yao"];
+/// Protocols whose products take oblivious transfers or are proven each, or whose bits take labels.
+const SLOW: [&str; 7] =
+    ["semi", "semi2k", "semi-bin", "yao", "mal-shamir", "sy-shamir", "mal-rep3-field"];
 
 /// Protocols whose products take a hundred times as long as those.
 const HEAVY: [&str; 3] = ["spdz2k", "mascot", "tinier"];
@@ -477,7 +478,6 @@ mod tests {
     conformance!(semi_of_three, crate::schemes::semi, 3, Effort::of("semi"));
     conformance!(semi2k_of_three, crate::schemes::semi2k, 3, Effort::of("semi2k"));
     conformance!(spdz2k_of_three, crate::schemes::spdz2k, 3, Effort::of("spdz2k"));
-    conformance!(mascot_of_three, crate::schemes::mascot, 3, Effort::of("mascot"));
     conformance!(shamir_of_four, crate::schemes::shamir, 4, Effort::All);
     conformance!(shamir_of_five, crate::schemes::shamir, 5, Effort::All);
     conformance!(shamir_of_eight, crate::schemes::shamir, 8, Effort::All);
