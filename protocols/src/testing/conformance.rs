@@ -33,11 +33,10 @@ const BOUNDS: [(u32, &[u32]); 2] =
 const THOROUGH: [&str; 4] = ["plain", "rep3-ring", "rep3-bin", "shamir"];
 
 /// Protocols whose products take oblivious transfers or are proven each, or whose bits take labels.
-const SLOW: [&str; 7] =
-    ["semi", "semi2k", "semi-bin", "yao", "mal-shamir", "sy-shamir", "mal-rep3-field"];
+const SLOW: [&str; 6] = ["semi2k", "semi-bin", "yao", "mal-shamir", "sy-shamir", "mal-rep3-field"];
 
-/// Protocols whose products take a hundred times as long as those.
-const HEAVY: [&str; 3] = ["spdz2k", "mascot", "tinier"];
+/// Protocols that take many times as long as those: products with MACs, or every bit a number of its own.
+const HEAVY: [&str; 4] = ["spdz2k", "mascot", "tinier", "semi"];
 
 /// Which combinations are tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
