@@ -7,6 +7,7 @@ use clap::Args;
 use mpc_compiler::Failure;
 use mpc_compiler::onnx::{self, MAX_MODEL_BYTES, Options};
 use mpc_compiler::source::SourceMap;
+use mpc_vm::data::npy;
 
 use crate::{Build, Check, Emit, Error, give, print, split, tell, tell_failure, write_atomically};
 
@@ -58,7 +59,8 @@ pub(crate) fn build(args: &Build) -> Result<(), Error> {
         built.map_err(|failure| tell_failure(&failure, args.defines.json))?;
     give(args, &program, &compiled)?;
     if args.emit.is_none() && !model.weights.is_empty() {
-        write_atomically(&args.output().with_extension("weights.npy"), &model.weights_npy())?;
+        let file = npy::encode_single(&[model.weights.len() as u64], &model.weights);
+        write_atomically(&args.output().with_extension("weights.npy"), &file)?;
     }
     Ok(())
 }

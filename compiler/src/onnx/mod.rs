@@ -84,25 +84,6 @@ pub struct Model {
     pub warnings: Vec<Diagnostic>,
 }
 
-impl Model {
-    /// The weights as a file in NumPy's format: a vector of 32-bit floats.
-    pub fn weights_npy(&self) -> Vec<u8> {
-        let count = self.weights.len();
-        let head = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({count},), }}");
-        // Magic, version, length and text together are a multiple of 64 bytes that ends with a new line.
-        let padding = (64 - (10 + head.len() + 1) % 64) % 64;
-        let length = (head.len() + padding + 1) as u16;
-        let mut file = b"\x93NUMPY\x01\x00".to_vec();
-        file.reserve_exact(2 + usize::from(length) + 4 * count);
-        file.extend(length.to_le_bytes());
-        file.extend(head.bytes());
-        file.extend(std::iter::repeat_n(b' ', padding));
-        file.push(b'\n');
-        file.extend(self.weights.iter().flat_map(|x| x.to_le_bytes()));
-        file
-    }
-}
-
 /// Turns the model in `path` into a program. Files are asked of `loader`, by paths relative to the model's folder.
 ///
 /// # Errors

@@ -49,7 +49,7 @@ pub(super) fn folded(given: [&Constant; 4], epsilon: f64) -> Result<(Constant, C
 }
 
 /// An expression in a picture and a vector with one number for each channel.
-fn per_channel(
+pub(super) fn per_channel(
     c: &mut Call<'_, '_, '_>,
     text: &str,
     x: &Value,
@@ -181,6 +181,7 @@ fn by_groups(c: &mut Call<'_, '_, '_>, x: &Var, groups: usize) -> Result<Value, 
 /// x / (bias + α/size · Σ x²)^β over neighbouring channels.
 pub(super) fn lrn(c: &mut Call<'_, '_, '_>) -> Outputs {
     let x = c.float_var(0)?;
+    let channels = x.shape.get(1).copied().ok_or("a picture is needed")?;
     let window = usize::try_from(c.int("size", 1)?).ok().filter(|n| (1..=1 << 16).contains(n));
     let window = window.ok_or("the size must be positive")?;
     let (alpha, beta) = (c.float("alpha", 1e-4)?, c.float("beta", 0.75)?);
@@ -192,7 +193,7 @@ pub(super) fn lrn(c: &mut Call<'_, '_, '_>) -> Outputs {
     let padded = super::movement::padded(c, &squares, &margins, &zero)?;
     let mut view = View::whole(padded.shape());
     let (_, step) = view.dims[1];
-    view.dims[1].0 = x.shape[1];
+    view.dims[1].0 = channels;
     view.dims.push((window, step));
     let seen = c.p.view(&padded, &view)?;
     let seen = c.p.var(&seen)?;

@@ -4,6 +4,7 @@ use super::call::{Call, Outputs, one};
 use super::elementwise::expression;
 use super::linear::{MAX_UNROLLED, each_product, product};
 use super::movement::padded;
+use super::norm::per_channel;
 use super::program::{Value, Var};
 use super::tensor::{Constant, Kind, size};
 use super::view::View;
@@ -145,7 +146,7 @@ pub(super) fn conv(c: &mut Call<'_, '_, '_>) -> Outputs {
     let windows = Windows::new(c, &x.shape[2..], w.shape()[2..].to_vec())?;
     let out = convolution(c, &Value::Var(x), &w, groups, &windows)?;
     let Some(bias) = c.optional(2) else { return one(out) };
-    one(plus_bias(c, &out, &bias)?)
+    one(per_channel(c, "@ + #", &out, &bias)?)
 }
 
 /// The convolution that undoes the shape of another: zeros stand between the elements, and the weights are turned round.
@@ -180,7 +181,7 @@ pub(super) fn conv_transpose(c: &mut Call<'_, '_, '_>) -> Outputs {
     let turned = turned(c, &w, groups)?;
     let out = convolution(c, &padded, &turned, groups, &windows)?;
     let Some(bias) = c.optional(2) else { return one(out) };
-    one(plus_bias(c, &out, &bias)?)
+    one(per_channel(c, "@ + #", &out, &bias)?)
 }
 
 /// A picture with zeros between its elements, so that they are `strides` apart.
@@ -263,17 +264,6 @@ fn turned(c: &mut Call<'_, '_, '_>, w: &Value, groups: usize) -> Result<Value, S
     let turned = c.p.view(&split, &view)?;
     let filters = shape[1].saturating_mul(groups);
     c.p.reshape(&turned, &[&[filters, shape[0] / groups], &shape[2..]].concat())
-}
-
-/// Adds a number to each channel.
-pub(super) fn plus_bias(
-    c: &mut Call<'_, '_, '_>,
-    x: &Value,
-    bias: &Value,
-) -> Result<Value, String> {
-    let ones = vec![1; x.rank().saturating_sub(2)];
-    let bias = c.p.reshape(bias, &[vec![bias.size()], ones].concat())?;
-    expression(c, "@ + #", x, &bias, Kind::Float)
 }
 
 /// [n, filters, places…] of a picture [n, channels, …] and weights [filters, channels of a group, …].

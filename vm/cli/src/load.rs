@@ -85,7 +85,7 @@ fn model(path: &Path, inputs: &[(String, String)]) -> Outcome<Loaded> {
     if !model.weights.is_empty() {
         let directory = Directory::new()?;
         let file = directory.0.join(WEIGHTS_FILE);
-        fs::write(&file, model.weights_npy())
+        fs::write(&file, data::npy::encode_single(&[model.weights.len() as u64], &model.weights))
             .map_err(|e| wrong(format!("{}: {e}", file.display())))?;
         loaded.weights = Some(directory);
     }

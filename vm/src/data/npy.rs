@@ -211,6 +211,11 @@ pub fn encode_real(shape: &[u64], values: &[f64]) -> Vec<u8> {
     encode("<f8", shape, values.iter().flat_map(|v| v.to_le_bytes()))
 }
 
+/// A file of `f32`.
+pub fn encode_single(shape: &[u64], values: &[f32]) -> Vec<u8> {
+    encode("<f4", shape, values.iter().flat_map(|v| v.to_le_bytes()))
+}
+
 /// A file of booleans.
 pub fn encode_bool(shape: &[u64], values: &[bool]) -> Vec<u8> {
     encode("|b1", shape, values.iter().map(|v| u8::from(*v)))
@@ -264,6 +269,9 @@ mod tests {
         }
         let array = from_bytes(&encode_real(&[2], &[0.5, -1e300])).unwrap();
         assert_eq!(array.numbers, Numbers::Real(vec![0.5, -1e300]));
+        let array = from_bytes(&encode_single(&[2], &[0.5, -3e38])).unwrap();
+        assert_eq!(array.numbers, Numbers::Real(vec![0.5, f64::from(-3e38_f32)]));
+        assert_eq!((encode_single(&[576], &[0.25; 576]).len() - 4 * 576) % 64, 0);
         let array = from_bytes(&encode_bool(&[2], &[true, false])).unwrap();
         assert_eq!(array.numbers, Numbers::Whole(vec![1, 0]));
     }
