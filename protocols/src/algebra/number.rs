@@ -2,8 +2,9 @@
 
 use bytemuck::Pod;
 
+use super::clear;
 use super::field::{F61, F127, F255, Prime};
-use super::ring::{Integer, Ring, Wide, Word};
+use super::ring::{Integer, Ring, Wide};
 use crate::protocol::Domain;
 
 /// Integers modulo 2^64, 2^128 or 2^192, or modulo a prime, as plain words. Arithmetic has no branches that depend on
@@ -68,9 +69,9 @@ pub trait Number: Pod + Send + Sync {
 macro_rules! impl_ring {
     ($($ty:ty),*) => { $(
         impl Number for $ty {
-            const BITS: usize = <$ty>::BITS as usize;
+            const BITS: usize = 8 * size_of::<Self>();
             const RING: bool = true;
-            const DOMAIN: Domain = Domain::Ring { bits: <$ty>::BITS };
+            const DOMAIN: Domain = Domain::Ring { bits: Self::BITS as u32 };
 
             #[inline(always)]
             fn plus(self, b: Self) -> Self {
@@ -114,78 +115,19 @@ macro_rules! impl_ring {
 
             #[inline(always)]
             fn to_i128(self) -> i128 {
-                self.signed()
+                clear::wrap(self.wide()[0] as i128, (Self::BITS as u32).min(128))
             }
 
+            #[inline(always)]
             fn wide(self) -> [u128; 2] {
-                [u128::from(self), 0]
+                let mut words = [0_u64; 4];
+                words[..<Self as Ring>::WORDS].copy_from_slice(bytemuck::cast_slice(&[self]));
+                [0, 2].map(|i| u128::from(words[i]) | u128::from(words[i + 1]) << 64)
             }
         }
     )* };
 }
-impl_ring!(u64, u128);
-
-impl Number for Wide {
-    const BITS: usize = 192;
-    const RING: bool = true;
-    const DOMAIN: Domain = Domain::Ring { bits: 192 };
-
-    #[inline(always)]
-    fn plus(self, b: Self) -> Self {
-        Ring::plus(self, b)
-    }
-
-    #[inline(always)]
-    fn minus(self, b: Self) -> Self {
-        Ring::minus(self, b)
-    }
-
-    #[inline(always)]
-    fn times(self, b: Self) -> Self {
-        Ring::times(self, b)
-    }
-
-    fn raised(self, places: u32) -> Self {
-        let (words, from): ([u64; 3], u32) = (bytemuck::cast(self), places % 64);
-        let word = |i: usize, back: usize| i.checked_sub(back).map_or(0, |at| words[at]);
-        let back = (places / 64) as usize;
-        bytemuck::cast(std::array::from_fn::<u64, 3, _>(|i| {
-            word(i, back) << from | word(i, back + 1) >> 1 >> (63 - from)
-        }))
-    }
-
-    fn lowered(self, places: u32) -> Self {
-        let (words, from): ([u64; 3], u32) = (bytemuck::cast(self), places % 64);
-        let word = |i: usize| words.get(i).copied().unwrap_or(0);
-        let ahead = (places / 64) as usize;
-        bytemuck::cast(std::array::from_fn::<u64, 3, _>(|i| {
-            word(i + ahead) >> from | word(i + ahead + 1) << 1 << (63 - from)
-        }))
-    }
-
-    #[inline(always)]
-    fn checked(words: &[u64]) -> Option<Self> {
-        Some(Self::uniform(words))
-    }
-
-    #[inline(always)]
-    fn uniform(words: &[u64]) -> Self {
-        bytemuck::pod_read_unaligned(bytemuck::cast_slice(words))
-    }
-
-    fn from_i128(x: i128) -> Self {
-        Integer::from_i128(x)
-    }
-
-    fn to_i128(self) -> i128 {
-        self.wide()[0] as i128
-    }
-
-    fn wide(self) -> [u128; 2] {
-        let [a, b, c]: [u64; 3] = bytemuck::cast(self);
-        [u128::from(a) | u128::from(b) << 64, c.into()]
-    }
-}
+impl_ring!(u64, u128, Wide);
 
 macro_rules! impl_field {
     ($($ty:ty),*) => { $(
@@ -244,25 +186,3 @@ macro_rules! impl_field {
     )* };
 }
 impl_field!(F61, F127, F255);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn three_words_shift_as_they_multiply() {
-        let x: Wide = bytemuck::cast([
-            0x9E37_79B9_7F4A_7C15_u64,
-            0xF39C_C060_5CED_C835,
-            0x1CE4_7B59_A3D8_6F01,
-        ]);
-        let mut power = <Wide as Number>::from_i128(1);
-        for places in 0..192 {
-            assert_eq!(x.raised(places), Number::times(x, power));
-            let low = Number::minus(x, x.lowered(places).raised(places));
-            assert_eq!(low.lowered(places), Wide::zero());
-            power = Number::plus(power, power);
-        }
-        assert_eq!(Number::to_i128(<Wide as Number>::from_i128(-5)), -5);
-    }
-}

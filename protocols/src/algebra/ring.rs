@@ -55,6 +55,14 @@ impl Ring for Bits {
 pub trait Integer: Ring {
     /// The element that equals `x`.
     fn from_i128(x: i128) -> Self;
+
+    /// `floor(x / 2^shift)` of the number that is not negative; `shift` is below the width.
+    #[must_use]
+    fn right(self, shift: u32) -> Self;
+
+    /// `x·2^shift`; 0 from the width on.
+    #[must_use]
+    fn left(self, shift: u32) -> Self;
 }
 
 /// Integers modulo `2^BITS` that a number of the program may be.
@@ -64,14 +72,6 @@ pub trait Word: Integer {
 
     /// The number in `[-2^(BITS-1), 2^(BITS-1))` that equals the element.
     fn signed(self) -> i128;
-
-    /// `floor(x / 2^shift)` of the number in `[0, 2^BITS)`; `shift < BITS`.
-    #[must_use]
-    fn right(self, shift: u32) -> Self;
-
-    /// `x·2^shift`; 0 from `shift = BITS` on.
-    #[must_use]
-    fn left(self, shift: u32) -> Self;
 
     /// `floor(x / 2^shift)` of the number in `[-2^(BITS-1), 2^(BITS-1))`; `shift < BITS`.
     #[must_use]
@@ -115,15 +115,6 @@ macro_rules! impl_word {
             fn from_i128(x: i128) -> Self {
                 x as Self
             }
-        }
-
-        impl Word for $unsigned {
-            const BITS: u32 = <$unsigned>::BITS;
-
-            #[inline(always)]
-            fn signed(self) -> i128 {
-                i128::from(self as $signed)
-            }
 
             #[inline(always)]
             fn right(self, shift: u32) -> Self {
@@ -133,6 +124,15 @@ macro_rules! impl_word {
             #[inline(always)]
             fn left(self, shift: u32) -> Self {
                 self.checked_shl(shift).unwrap_or(0)
+            }
+        }
+
+        impl Word for $unsigned {
+            const BITS: u32 = <$unsigned>::BITS;
+
+            #[inline(always)]
+            fn signed(self) -> i128 {
+                i128::from(self as $signed)
             }
 
             #[inline(always)]
@@ -203,6 +203,18 @@ impl Integer for Wide {
     #[inline(always)]
     fn from_i128(x: i128) -> Wide {
         Wide::new(x as u128, (x >> 127) as u64)
+    }
+
+    fn right(self, shift: u32) -> Wide {
+        let (words, within) = ((shift / 64) as usize, shift % 64);
+        let word = |i: usize| self.0.get(i + words).copied().unwrap_or(0);
+        Wide(std::array::from_fn(|i| word(i) >> within | word(i + 1) << 1 << (63 - within)))
+    }
+
+    fn left(self, shift: u32) -> Wide {
+        let (words, within) = ((shift / 64) as usize, shift % 64);
+        let word = |i: usize, down: usize| i.checked_sub(words + down).map_or(0, |at| self.0[at]);
+        Wide(std::array::from_fn(|i| word(i, 0) << within | word(i, 1) >> 1 >> (63 - within)))
     }
 }
 
@@ -298,6 +310,13 @@ mod tests {
             assert_eq!(a.plus(b).times(a), a.times(a).plus(b.times(a)));
         }
         assert_eq!(Wide::from_i128(-3).plus(Wide::from_i128(5)), Wide::from_i128(2));
+        let (x, mut power) = (all[0], Wide::from_i128(1));
+        for shift in 0..192 {
+            assert_eq!(x.left(shift), x.times(power));
+            let low = x.minus(x.right(shift).left(shift));
+            assert_eq!(low.right(shift), Wide([0; 3]));
+            power = power.plus(power);
+        }
         assert_eq!(u128::shorten(u128::lengthen(!7)), !7);
         assert_eq!(u64::shorten(u64::lengthen(9).times(u128::from_i128(-2))).signed(), -18);
     }
