@@ -144,7 +144,7 @@ pub(crate) fn vector<N: Number>(len: usize, depth: Depth, fill: impl FnOnce(&mut
     Shares::new(vec![plane(len, fill)], depth)
 }
 
-fn add<N: Number>(out: &mut [N], x: &[N]) {
+pub(crate) fn add<N: Number>(out: &mut [N], x: &[N]) {
     out.iter_mut().zip(x).for_each(|(o, &x)| *o = o.plus(x));
 }
 
@@ -177,6 +177,21 @@ struct Triple {
 
 pub(crate) fn out_of_range(party: Party, label: Label) -> Error {
     Error::Cheating { party, what: Misbehaviour::OutOfRange { label: label.0 } }
+}
+
+/// `len` elements that a peer sent.
+pub(crate) async fn received<N: Number>(
+    op: &Op<'_>,
+    from: Party,
+    label: Label,
+    len: usize,
+) -> Result<Plane> {
+    let payload = op.recv(from, label, 8 * N::WORDS * len).await?;
+    let plane = Plane::from_payload(Unit::Words(N::WORDS), len, payload);
+    match plane.words().chunks_exact(N::WORDS).all(|x| N::checked(x).is_some()) {
+        true => Ok(plane),
+        false => Err(out_of_range(from, label)),
+    }
 }
 
 impl<N: Number> Additive<N> {
@@ -332,11 +347,7 @@ impl<N: Number> Additive<N> {
         }
         let mut sums = mine.to_vec();
         for peer in self.peers() {
-            let payload = op.recv(peer, label, size_of_val(mine)).await?;
-            let theirs = Plane::from_payload(Unit::Words(N::WORDS), mine.len(), payload);
-            for (sum, x) in sums.iter_mut().zip(theirs.words().chunks_exact(N::WORDS)) {
-                *sum = sum.plus(N::checked(x).ok_or_else(|| out_of_range(peer, label))?);
-            }
+            add(&mut sums, of(&received::<N>(op, peer, label, mine.len()).await?));
         }
         Ok(Some(sums))
     }

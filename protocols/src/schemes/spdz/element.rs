@@ -1,9 +1,10 @@
 //! What numbers with MACs are made of, in a ring and in a field.
 
 use crate::algebra::clear;
-use crate::algebra::field::{F61, F127, F255, Field, LANES, Prime};
+use crate::algebra::field::{F61, F127, F255, Field};
 use crate::algebra::number::Number;
 use crate::algebra::ring::Wide;
+use crate::schemes::majority::bits::halved_roots;
 
 /// Elements that carry MACs. In a ring modulo 2^(k+s) a value counts modulo 2^k, and the s bits above are
 /// what makes its MAC hard to forge.
@@ -82,17 +83,11 @@ macro_rules! impl_field {
 
             fn bits_by_squares(squares: &[Self]) -> Vec<[Self; 2]> {
                 let half = <Self as Number>::from_i128(2).inverse();
-                let mut lines = Vec::with_capacity(squares.len());
-                for squares in squares.chunks(LANES) {
-                    let mut lanes = [Self::zero(); LANES];
-                    lanes[..squares.len()].copy_from_slice(squares);
-                    let roots = Self::inverse_roots(lanes);
-                    // The root of 0, which has a probability of 1/p, makes the bit 0.
-                    let more = |root: Self| if Number::wide(root) == [0, 0] { root } else { half };
-                    let line = |&root: &Self| [Number::times(root, half), more(root)];
-                    lines.extend(roots[..squares.len()].iter().map(line));
-                }
-                lines
+                let mut roots = squares.to_vec();
+                halved_roots(squares)(0, &mut roots);
+                // The root of 0, which has a probability of 1/p, makes the bit 0.
+                let more = |root: Self| if Number::wide(root) == [0, 0] { root } else { half };
+                roots.into_iter().map(|root| [root, more(root)]).collect()
             }
         }
     )* };

@@ -12,13 +12,13 @@
 
 use std::cell::OnceCell;
 
-use mpc_runtime::{Error, Key, Label, Misbehaviour, Op, Party, Result, Stream};
+use mpc_runtime::{Key, Label, Op, Party, Result, Stream};
 use zeroize::Zeroizing;
 
 use super::element::Authentic;
-use crate::blocks::ot::{Block, Call, Choices, Form, Many, Ot, Transfers};
+use crate::blocks::ot::{Block, Call, Choices, Extended, Form, Many, Ot, Transfers};
 use crate::cost::{Cost, Sent};
-use crate::schemes::additive::{of, plane, uniform};
+use crate::schemes::additive::{add, of, plane, received, uniform};
 use crate::value::Plane;
 
 const MACS: Label = Label("spdz.macs");
@@ -74,7 +74,7 @@ impl MacKey {
         let many = Many::chosen(N::KEY);
         let choices = Choices::Given(&summand[..]);
         let with = ot.extend(op, |_| Call { send: many, receive: many, choices }).await?;
-        let pair = |(peer, with): (Party, Option<crate::blocks::ot::Extended>)| {
+        let pair = |(peer, with): (Party, Option<Extended>)| {
             let with = with?;
             let [zero, one] = [0, ot.delta(peer)].map(|offset| seeds(&with.sent, offset));
             let both = zero.into_iter().zip(one).map(|(zero, one)| [zero, one]).collect();
@@ -109,18 +109,11 @@ impl MacKey {
         for peer in peers().filter(|_| gives(me)) {
             let (message, mine) = offer::<N>(op, &pair(peer).both, x);
             op.send(peer, MACS, bytemuck::cast_slice(&message))?;
-            add(&mut share, of::<N>(&mine));
+            join::<N>(&mut share, &mine);
         }
         for peer in peers().filter(|&peer| gives(peer)) {
-            let payload = op.recv(peer, MACS, N::KEY * len * 8 * N::WORDS).await?;
-            let told =
-                Plane::from_payload(crate::value::Unit::Words(N::WORDS), N::KEY * len, payload);
-            let good = told.words().chunks_exact(N::WORDS).all(|x| N::checked(x).is_some());
-            if !good {
-                let what = Misbehaviour::OutOfRange { label: MACS.0 };
-                return Err(Error::Cheating { party: peer, what });
-            }
-            add(&mut share, of::<N>(&self.accept::<N>(op, &pair(peer).chosen, of(&told))));
+            let told = received::<N>(op, peer, MACS, N::KEY * len).await?;
+            join::<N>(&mut share, &self.accept::<N>(op, &pair(peer).chosen, of(&told)));
         }
         op.round();
         Ok(share)
@@ -133,9 +126,9 @@ impl MacKey {
         plane(len, |out: &mut [N]| {
             for (h, seed) in seeds.iter().enumerate().rev() {
                 draw::<N>(&op.stream(seed, purpose::SEED), &mut known);
-                let terms = of::<N>(&known).iter().zip(&told[h * len..]);
+                let (bit, terms) = (self.bit(h), of::<N>(&known).iter().zip(&told[h * len..]));
                 for (o, (&known, &told)) in out.iter_mut().zip(terms) {
-                    *o = o.raised(1).plus(known).plus(told.masked(self.bit(h)));
+                    *o = o.raised(1).plus(known).plus(told.masked(bit));
                 }
             }
         })
@@ -182,11 +175,8 @@ fn draw<N: Authentic>(stream: &Stream, out: &mut Plane) {
     out.change(|out| uniform::<N>(stream, bytemuck::cast_slice_mut(out)));
 }
 
-fn add<N: Authentic>(share: &mut Plane, x: &[N]) {
-    share.change(|out| {
-        let out: &mut [N] = bytemuck::cast_slice_mut(out);
-        out.iter_mut().zip(x).for_each(|(o, &x)| *o = o.plus(x));
-    });
+fn join<N: Authentic>(share: &mut Plane, more: &Plane) {
+    share.change(|out| add::<N>(bytemuck::cast_slice_mut(out), of(more)));
 }
 
 /// Seeds from the hashes of transfers.

@@ -31,14 +31,14 @@ use mpc_runtime::{Depth, Error, Key, Label, Op, OpId, Party, Result, Step, Strea
 use self::element::Authentic;
 use self::keys::MacKey;
 use self::triples::Triples;
-use super::additive::{of, out_of_range, plane, uniform, uniform_from};
+use super::additive::{add, of, plane, received, uniform, uniform_from};
 use super::gmw::opening;
 use crate::blocks::ot::{Form, Ot};
 use crate::blocks::{coin, commit};
 use crate::checks::security_check;
 use crate::cost::Cost;
 use crate::protocol::{Fut, Seeds, now};
-use crate::value::{Clear, ClearVec, Plane, Shares, Unit};
+use crate::value::{Clear, ClearVec, Plane, Shares};
 
 const INPUT: Label = Label("spdz.input");
 const OPEN: Label = Label("spdz.open");
@@ -301,11 +301,7 @@ impl<N: Authentic> Spdz<N> {
             op.send(peer, label, bytemuck::cast_slice(mine))?;
         }
         for peer in self.peers().filter(|&peer| gives(peer)) {
-            let payload = op.recv(peer, label, size_of_val(mine)).await?;
-            let theirs = Plane::from_payload(Unit::Words(N::WORDS), mine.len(), payload);
-            for (sum, x) in sums.iter_mut().zip(theirs.words().chunks_exact(N::WORDS)) {
-                *sum = sum.plus(N::checked(x).ok_or_else(|| out_of_range(peer, label))?);
-            }
+            add(&mut sums, of(&received::<N>(op, peer, label, mine.len()).await?));
         }
         op.round();
         self.record(op.id(), sums.clone(), a.plane(1).clone());
@@ -340,10 +336,7 @@ impl<N: Authentic> Spdz<N> {
             self.peers().try_for_each(|to| op.send(to, INPUT, bytemuck::cast_slice(&hidden)))?;
             hidden
         } else {
-            let payload = op.recv(owner, INPUT, 8 * N::WORDS * len).await?;
-            let told = Plane::from_payload(Unit::Words(N::WORDS), len, payload);
-            let elements = told.words().chunks_exact(N::WORDS).map(N::checked);
-            elements.collect::<Option<_>>().ok_or_else(|| out_of_range(owner, INPUT))?
+            of(&received::<N>(&op, owner, INPUT, len).await?).to_vec()
         };
         let depth = op.round();
         let hidden = ClearVec::new(hidden, depth);

@@ -81,9 +81,8 @@ impl<N: Authentic> Spdz<N> {
         let [b, a, c] = self.multiplied_parts(&op, len).await?;
         let op = step.op(op.depth());
         let coin = coin::toss(&op, &self.own).await?;
-        let mut factors = plane::<N>(2 * self.parts_each(), |_| ());
-        factors.change(|out| {
-            uniform::<N>(&op.stream(&coin, purpose::WEIGHTS), bytemuck::cast_slice_mut(out));
+        let factors = plane::<N>(2 * self.parts_each(), |out| {
+            uniform(&op.stream(&coin, purpose::WEIGHTS), out);
         });
         let (r, other) = of::<N>(&factors).split_at(self.parts_each());
         let combined = |x: &Plane, factors: &[N]| combination(of(x), len, factors);
