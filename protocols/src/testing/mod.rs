@@ -1,6 +1,8 @@
 //! Parties in one process, and the laws that every protocol keeps.
 
 #[cfg(test)]
+pub(crate) mod attack;
+#[cfg(test)]
 pub(crate) mod bare;
 pub mod cases;
 pub mod conformance;

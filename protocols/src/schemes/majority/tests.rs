@@ -1,18 +1,17 @@
 //! Cheaters: one message after the other is altered, at every party. Honest parties abort or are right.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use mpc_runtime::simulate::Network;
-use mpc_runtime::tamper::{MUTATORS, Mutator, Plan, Tamper};
-use mpc_runtime::{Depth, Error, Executor, Label, Party, Result, Step, Transport};
+use mpc_runtime::tamper::{MUTATORS, Mutator, Plan};
+use mpc_runtime::{Error, Executor, Label, Party, Result, Step};
 
 use crate::cost::{Comparison, Truncation};
-use crate::protocol::{Build, Fut, Protocol, Setup};
+use crate::protocol::{Build, Protocol, Setup};
 use crate::schemes::{mal_rep3_field, mal_shamir, sy_shamir};
+use crate::testing::attack::{self, Ran, owned, together};
 use crate::testing::session::seeds;
-use crate::value::{Clear, ClearBits, Shares};
+use crate::value::{Clear, Shares};
 
 const X: [i128; 4] = [3, -5, 70, 0];
 const Y: [i128; 4] = [-2, 9, 11, 13];
@@ -22,20 +21,6 @@ const BITS: usize = 300;
 /// Some bits.
 fn bits() -> Vec<bool> {
     (0..BITS).map(|i| i % 3 == 1 || i % 7 == 2).collect()
-}
-
-fn numbers(step: &Step, owner: Party, values: &[i128]) -> Clear {
-    match step.me() == owner {
-        true => Clear::new(values.to_vec(), Depth::ZERO),
-        false => Clear::absent(values.len(), Depth::ZERO),
-    }
-}
-
-fn own_bits(step: &Step, owner: Party) -> ClearBits {
-    match step.me() == owner {
-        true => ClearBits::new(bits(), Depth::ZERO),
-        false => ClearBits::absent(BITS, Depth::ZERO),
-    }
 }
 
 /// What parties learn.
@@ -60,11 +45,11 @@ struct Computed {
 async fn compute(p: &dyn Protocol, step: &Step, cheater: Party) -> Result<Computed> {
     let n = step.parties();
     let (first, second) = ((cheater + 1) % n, (cheater + 2) % n);
-    let x = p.share(step, first, &numbers(step, first, &X), 8).await?;
-    let y = p.share(step, second, &numbers(step, second, &Y), 8).await?;
-    let theirs = p.share(step, cheater, &numbers(step, cheater, &THEIRS), 8).await?;
-    let b = p.share_bits(step, first, &own_bits(step, first)).await?;
-    let c = p.share_bits(step, cheater, &own_bits(step, cheater)).await?;
+    let x = p.share(step, first, &owned(step, first, &X), 8).await?;
+    let y = p.share(step, second, &owned(step, second, &Y), 8).await?;
+    let theirs = p.share(step, cheater, &owned(step, cheater, &THEIRS), 8).await?;
+    let b = p.share_bits(step, first, &owned(step, first, &bits())).await?;
+    let c = p.share_bits(step, cheater, &owned(step, cheater, &bits())).await?;
     let product = p.mul(step, &x, &y, 16).await?;
     let matrix = p.matmul(step, &x, &y, (2, 2, 2), 16).await?;
     let negative = p.ltz(step, &product, 16).await?;
@@ -91,30 +76,6 @@ fn due() -> Vec<i128> {
     [product, matrix, negative, vec![0; BITS]].concat()
 }
 
-struct Ran {
-    results: Vec<Result<Learnt>>,
-    /// What the cheater sent, by label.
-    sent: Vec<(&'static str, u64)>,
-    applied: bool,
-}
-
-/// A part of the run that all parties end before the next begins.
-fn together<T: 'static>(
-    executor: &mut Executor,
-    id: u64,
-    p: &Rc<dyn Protocol>,
-    work: impl for<'a> FnOnce(&'a dyn Protocol, &'a Step) -> Fut<'a, T> + 'static,
-) -> Result<T> {
-    let result = Rc::new(RefCell::new(None));
-    let (step, p, out) = (executor.step(id, 0, executor.deepest()), p.clone(), result.clone());
-    executor.spawn(id, 0, async move {
-        *out.borrow_mut() = Some(work(&*p, &step).await?);
-        Ok(())
-    });
-    executor.finish().map_err(|(_, error)| error)?;
-    Ok(result.take().expect("it is over"))
-}
-
 /// The whole run, with the checks that the machine makes.
 fn one_party(executor: &mut Executor, p: Rc<dyn Protocol>, cheater: Party) -> Result<Learnt> {
     together(executor, 0, &p, |p, step| {
@@ -128,7 +89,7 @@ fn one_party(executor: &mut Executor, p: Rc<dyn Protocol>, cheater: Party) -> Re
     Ok(learnt)
 }
 
-fn run(build: Build, n: usize, cheater: Party, plan: Option<(Label, u64, Mutator)>) -> Ran {
+fn run(build: Build, n: usize, cheater: Party, plan: Option<(Label, u64, Mutator)>) -> Ran<Learnt> {
     let plan = plan.map(|(label, occurrence, mutator)| Plan { label, occurrence, mutator });
     let setup = Setup {
         parties: n,
@@ -139,23 +100,11 @@ fn run(build: Build, n: usize, cheater: Party, plan: Option<(Label, u64, Mutator
         comparison: Comparison::default(),
         threads: 1,
     };
-    let outcome = Network::new(n, 5).run(|end| {
-        let me = end.me();
-        let (end, log) = match plan.filter(|_| me == cheater) {
-            Some(plan) => Tamper::new(end, plan),
-            None => Tamper::observe(end),
-        };
+    attack::run((n, 5), cheater, plan, |executor| {
+        let me = executor.me();
         let protocol = build(&setup, me, &seeds(3, me, n)).expect("the setup suits");
-        let mut executor = Executor::new(Box::new(end));
-        let ran = one_party(&mut executor, protocol, cheater);
-        let ran = ran.and_then(|learnt| executor.close().map(|()| learnt));
-        let counted = executor.stats().by_label;
-        let sent: Vec<_> = counted.iter().map(|(label, sent)| (*label, sent.messages)).collect();
-        let applied = log.lock().expect("nobody panicked").applied;
-        (ran, sent, applied)
-    });
-    let (_, sent, applied) = outcome.results[cheater].clone();
-    Ran { results: outcome.results.into_iter().map(|r| r.0).collect(), sent, applied }
+        one_party(executor, protocol, cheater)
+    })
 }
 
 fn mutators() -> impl Iterator<Item = Mutator> {
@@ -199,7 +148,7 @@ fn cheats_are_found(build: Build, n: usize) {
     assert!(aborted.is_superset(&labels), "found {aborted:?} of {labels:?}");
 }
 
-fn judge(ran: &Ran, n: usize, cheater: Party, what: &str) {
+fn judge(ran: &Ran<Learnt>, n: usize, cheater: Party, what: &str) {
     let mut theirs = None;
     for (party, learnt) in ran.results.iter().enumerate().filter(|(party, _)| *party != cheater) {
         match learnt {

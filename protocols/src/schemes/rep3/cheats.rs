@@ -2,7 +2,6 @@
 //! right results. And what is sent says nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use mpc_runtime::tamper::{MUTATORS, Mutator, Plan, Tamper};
@@ -11,7 +10,8 @@ use mpc_runtime::{Depth, Executor, Header, Label, Party, Result, Step, Transport
 
 use super::PARTIES;
 use crate::cost::{Comparison, Truncation};
-use crate::protocol::{Build, Domain, Fut, Protocol, Setup};
+use crate::protocol::{Build, Domain, Protocol, Setup};
+use crate::testing::attack::{owned, together};
 use crate::testing::session::seeds;
 use crate::value::{Clear, ClearBits, Shares};
 
@@ -60,19 +60,14 @@ fn number(i: usize, factor: i128) -> i128 {
 /// Numbers of party `owner`.
 async fn input(p: &dyn Protocol, step: &Step, owner: Party, factor: i128) -> Result<Shares> {
     let values: Vec<i128> = (0..N).map(|i| number(i, factor)).collect();
-    let there = step.me() == owner;
-    let absent = Clear::absent(N, Depth::ZERO);
-    p.share(step, owner, &if there { Clear::new(values, Depth::ZERO) } else { absent }, 64).await
+    p.share(step, owner, &owned(step, owner, &values), 64).await
 }
 
 /// What is computed before the first check: numbers and bits.
 async fn compute(p: &dyn Protocol, step: &Step) -> Result<(Shares, Shares)> {
     let (x, y) = (input(p, step, 0, 37).await?, input(p, step, 1, 59).await?);
-    let there = step.me() == 2;
     let bits: Vec<bool> = (0..N).map(|i| i % 3 == 0).collect();
-    let bits =
-        if there { ClearBits::new(bits, Depth::ZERO) } else { ClearBits::absent(N, Depth::ZERO) };
-    let bits = p.share_bits(step, 2, &bits).await?;
+    let bits = p.share_bits(step, 2, &owned(step, 2, &bits)).await?;
     let products = p.mul(step, &x, &y, 64).await?;
     let dots = p.dot(step, &products, &y, 7, 64).await?;
     let matrix = p.matmul(step, &x, &products, (7, 2, 7), 64).await?;
@@ -91,24 +86,6 @@ fn expected() -> (Vec<i128>, Vec<bool>) {
     let numbers = (0..N).map(|i| i128::from(i % 3 == 0));
     let bits = (0..N).map(|i| x(i) < 0 && i % 3 == 0).collect();
     (products.iter().copied().chain(dots).chain(matrix).chain(numbers).collect(), bits)
-}
-
-/// A step of the program: all parties do it, and wait for each other.
-fn together<T: 'static>(
-    executor: &mut Executor,
-    id: u64,
-    p: &Rc<dyn Protocol>,
-    work: impl for<'a> FnOnce(&'a dyn Protocol, &'a Step) -> Fut<'a, T> + 'static,
-) -> Result<T> {
-    let result = Rc::new(std::cell::RefCell::new(None));
-    let (step, p, out) = (executor.step(id, 0, executor.deepest()), p.clone(), result.clone());
-    executor.spawn(id, 0, async move {
-        let value = work(&*p, &step).await?;
-        *out.borrow_mut() = Some(value);
-        Ok(())
-    });
-    executor.finish().map_err(|(_, error)| error)?;
-    Ok(result.take().expect("it is over"))
 }
 
 type Opened = (Clear, ClearBits, Clear);
@@ -271,16 +248,11 @@ impl Transport for Counting {
 /// Products of zeros, verified.
 async fn zeros(p: &dyn Protocol, step: &Step) -> Result<()> {
     const MANY: usize = 1 << 13;
-    let there = step.me() == 0;
-    let numbers = Clear::new(vec![0; MANY], Depth::ZERO);
-    let numbers = if there { numbers } else { Clear::absent(MANY, Depth::ZERO) };
-    let numbers = p.share(step, 0, &numbers, 64).await?;
+    let numbers = p.share(step, 0, &owned(step, 0, &[0; MANY]), 64).await?;
     if matches!(p.domain(), Domain::Ring { .. }) {
         p.mul(step, &numbers, &numbers, 64).await?;
     }
-    let bits = ClearBits::new(vec![false; 8 * MANY], Depth::ZERO);
-    let bits = if there { bits } else { ClearBits::absent(8 * MANY, Depth::ZERO) };
-    let bits = p.share_bits(step, 0, &bits).await?;
+    let bits = p.share_bits(step, 0, &owned(step, 0, &[false; 8 * MANY])).await?;
     p.and(step, &bits, &bits).await.map(drop)
 }
 

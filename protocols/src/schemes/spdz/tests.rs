@@ -1,31 +1,23 @@
 //! Cheaters: messages are altered, at every party and of every label. Honest parties abort or are right.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use mpc_runtime::simulate::Network;
-use mpc_runtime::tamper::{MUTATORS, Mutator, Plan, Tamper};
-use mpc_runtime::{Depth, Error, Executor, Label, Party, Result, Step, Transport};
+use mpc_runtime::tamper::{MUTATORS, Mutator, Plan};
+use mpc_runtime::{Depth, Error, Executor, Label, Party, Result, Step};
 
 use super::element::Authentic;
 use crate::algebra::field::{F61, F127, F255};
 use crate::algebra::ring::Wide;
 use crate::cost::{Comparison, Truncation};
-use crate::protocol::{Build, Fut, Protocol, Setup};
+use crate::protocol::{Build, Protocol, Setup};
+use crate::testing::attack::{self, Ran, owned, together};
 use crate::testing::session::seeds;
-use crate::value::{Clear, ClearBits, Shares};
+use crate::value::{Clear, Shares};
 
 const X: [i128; 4] = [3, -5, 70, 0];
 const Y: [i128; 4] = [-2, 9, 11, 13];
 const BITS: [bool; 5] = [true, false, true, true, false];
-
-fn numbers(step: &Step, owner: Party, values: &[i128]) -> Clear {
-    match step.me() == owner {
-        true => Clear::new(values.to_vec(), Depth::ZERO),
-        false => Clear::absent(values.len(), Depth::ZERO),
-    }
-}
 
 /// Results that are opened to all, and to the first honest party.
 type Computed = (Shares, Shares);
@@ -33,22 +25,14 @@ type Computed = (Shares, Shares);
 /// Inputs of an honest party and of the cheater, which is public here, and every kind of verb on them.
 async fn compute(p: &dyn Protocol, step: &Step, cheater: Party) -> Result<Computed> {
     let first = (cheater + 1) % step.parties();
-    let x = p.share(step, first, &numbers(step, first, &X), 8).await?;
+    let x = p.share(step, first, &owned(step, first, &X), 8).await?;
     let y = p.public(step, &Clear::new(Y.to_vec(), Depth::ZERO)).await?;
-    let theirs = p.share(step, cheater, &numbers(step, cheater, &[0; 4]), 8).await?;
+    let theirs = p.share(step, cheater, &owned(step, cheater, &[0; 4]), 8).await?;
     // Whatever the cheater has, this is 0.
     let nothing = p.sub(step, &theirs, &theirs, 8).await?;
     let y = p.add(step, &y, &nothing, 8).await?;
-    let mine = match step.me() == first {
-        true => ClearBits::new(BITS.to_vec(), Depth::ZERO),
-        false => ClearBits::absent(BITS.len(), Depth::ZERO),
-    };
-    let bits = p.share_bits(step, first, &mine).await?;
-    let their_bits = match step.me() == cheater {
-        true => ClearBits::new(BITS.to_vec(), Depth::ZERO),
-        false => ClearBits::absent(BITS.len(), Depth::ZERO),
-    };
-    let their_bits = p.share_bits(step, cheater, &their_bits).await?;
+    let bits = p.share_bits(step, first, &owned(step, first, &BITS)).await?;
+    let their_bits = p.share_bits(step, cheater, &owned(step, cheater, &BITS)).await?;
     let their_bits = p.from_bits(step, &their_bits).await?;
     let product = p.mul(step, &x, &y, 16).await?;
     let negative = p.ltz(step, &product, 16).await?;
@@ -63,25 +47,8 @@ fn due() -> Vec<i128> {
     product.iter().copied().chain(both).collect()
 }
 
-/// A step of the program: all parties do it, and wait for each other.
-fn together<T: 'static>(
-    executor: &mut Executor,
-    id: u64,
-    p: &Rc<dyn Protocol>,
-    work: impl for<'a> FnOnce(&'a dyn Protocol, &'a Step) -> Fut<'a, T> + 'static,
-) -> Result<T> {
-    let result = Rc::new(RefCell::new(None));
-    let (step, p, out) = (executor.step(id, 0, executor.deepest()), p.clone(), result.clone());
-    executor.spawn(id, 0, async move {
-        *out.borrow_mut() = Some(work(&*p, &step).await?);
-        Ok(())
-    });
-    executor.finish().map_err(|(_, error)| error)?;
-    Ok(result.take().expect("it is over"))
-}
-
 /// The program with the checks that the machine makes.
-fn party(p: &Rc<dyn Protocol>, executor: &mut Executor, cheater: Party) -> Result<[Vec<i128>; 2]> {
+fn party(p: &Rc<dyn Protocol>, executor: &mut Executor, cheater: Party) -> Result<Learnt> {
     let first = (cheater + 1) % executor.parties();
     together(executor, 0, p, |p, step| {
         Box::pin(async move { p.setup(&step.preprocessing()).await })
@@ -98,14 +65,10 @@ fn party(p: &Rc<dyn Protocol>, executor: &mut Executor, cheater: Party) -> Resul
     Ok(opened.map(|x| x.values().unwrap_or_default().to_vec()))
 }
 
-struct Ran {
-    results: Vec<Result<[Vec<i128>; 2]>>,
-    /// What the cheater sent, by label.
-    sent: Vec<(&'static str, u64)>,
-    applied: bool,
-}
+/// What is opened to all, and to one.
+type Learnt = [Vec<i128>; 2];
 
-fn run(build: Build, n: usize, cheater: Party, plan: Option<(Label, u64, Mutator)>) -> Ran {
+fn run(build: Build, n: usize, cheater: Party, plan: Option<(Label, u64, Mutator)>) -> Ran<Learnt> {
     let plan = plan.map(|(label, occurrence, mutator)| Plan { label, occurrence, mutator });
     let setup = Setup {
         parties: n,
@@ -116,23 +79,11 @@ fn run(build: Build, n: usize, cheater: Party, plan: Option<(Label, u64, Mutator
         comparison: Comparison::default(),
         threads: 1,
     };
-    let outcome = Network::new(n, 5).run(|end| {
-        let me = end.me();
-        let (end, log) = match plan.filter(|_| me == cheater) {
-            Some(plan) => Tamper::new(end, plan),
-            None => Tamper::observe(end),
-        };
+    attack::run((n, 5), cheater, plan, |executor| {
+        let me = executor.me();
         let protocol = build(&setup, me, &seeds(3, me, n)).expect("the setup suits");
-        let mut executor = Executor::new(Box::new(end));
-        let ran = party(&protocol, &mut executor, cheater);
-        let counted = executor.stats().by_label;
-        let sent: Vec<_> = counted.iter().map(|(label, sent)| (*label, sent.messages)).collect();
-        let ran = ran.and_then(|learnt| executor.close().map(|()| learnt));
-        let applied = log.lock().expect("nobody panicked").applied;
-        (ran, sent, applied)
-    });
-    let (_, sent, applied) = outcome.results[cheater].clone();
-    Ran { results: outcome.results.into_iter().map(|r| r.0).collect(), sent, applied }
+        party(&protocol, executor, cheater)
+    })
 }
 
 /// Every label, at every position of the cheater among two parties, and for the last of more: one way to alter
@@ -178,7 +129,7 @@ pub(crate) fn cheats_are_found(build: Build, n: usize) {
     }
 }
 
-fn judge(ran: &Ran, cheater: Party, what: &str) {
+fn judge(ran: &Ran<Learnt>, cheater: Party, what: &str) {
     let (n, mut theirs) = (ran.results.len(), None);
     for (party, learnt) in ran.results.iter().enumerate().filter(|(party, _)| *party != cheater) {
         match learnt {

@@ -1,46 +1,18 @@
 //! Bits and triples against their definition, and cheaters: one message after the other is altered, at
 //! every party. Honest parties abort or are right.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use mpc_runtime::simulate::Network;
-use mpc_runtime::tamper::{Mutator, Plan, Tamper};
-use mpc_runtime::{Executor, Transport};
+use mpc_runtime::Executor;
+use mpc_runtime::tamper::{Mutator, Plan};
 
 use super::*;
 use crate::blocks::ot::{self, Choices, Many};
 use crate::cost::Truncation;
+use crate::testing::attack::{self, Ran, owned, together};
 use crate::testing::conformance::{self, Effort};
 use crate::testing::privacy;
 use crate::testing::session::seeds;
-
-/// A step of a program that all parties do, waiting for each other.
-fn stage<T: 'static>(
-    executor: &mut Executor,
-    id: u64,
-    tinier: &Rc<Tinier>,
-    work: impl for<'a> FnOnce(&'a Tinier, &'a Step) -> Fut<'a, T> + 'static,
-) -> Result<T> {
-    let result = Rc::new(RefCell::new(None));
-    let (step, tinier, out) =
-        (executor.step(id, 0, executor.deepest()), tinier.clone(), result.clone());
-    executor.spawn(id, 0, async move {
-        let value = work(&tinier, &step).await?;
-        *out.borrow_mut() = Some(value);
-        Ok(())
-    });
-    executor.finish().map_err(|(_, error)| error)?;
-    Ok(result.take().expect("it is over"))
-}
-
-/// What came of a run.
-struct Ran<T> {
-    results: Vec<Result<T>>,
-    /// Labels that the cheater sent, and how often.
-    sent: Vec<(&'static str, u64)>,
-    applied: bool,
-}
 
 /// Runs the parties after their setup; party `cheater` alters a message if there is a plan.
 fn run<T: Send>(
@@ -51,29 +23,12 @@ fn run<T: Send>(
     program: impl Fn(&mut Executor, &Rc<Tinier>) -> Result<T> + Sync,
 ) -> Ran<T> {
     let setup = conformance::setup(n, 64, Truncation::Exact);
-    let outcome = Network::new(n, seed).run(|end| {
-        let me = end.me();
-        let (end, log) = match plan.filter(|_| me == cheater) {
-            Some(plan) => Tamper::new(end, plan),
-            None => Tamper::observe(end),
-        };
+    attack::run((n, seed), cheater, plan, |executor| {
+        let me = executor.me();
         let tinier = Rc::new(Tinier::new(&setup, me, &seeds(seed, me, n)).expect("it suits"));
-        let mut executor = Executor::new(Box::new(end));
-        let ran = stage(&mut executor, 0, &tinier, |t, step| t.setup(step))
-            .and_then(|()| program(&mut executor, &tinier));
-        let ran = ran.and_then(|result| executor.close().map(|()| result));
-        let counted = executor.stats().by_label;
-        let sent: Vec<_> = counted.iter().map(|(label, sent)| (*label, sent.messages)).collect();
-        (ran, sent, log.lock().expect("nobody panicked").applied)
-    });
-    let mut ran = Ran { results: vec![], sent: vec![], applied: false };
-    for (me, (result, sent, applied)) in outcome.results.into_iter().enumerate() {
-        ran.results.push(result);
-        if me == cheater {
-            (ran.sent, ran.applied) = (sent, applied);
-        }
-    }
-    ran
+        together(executor, 0, &tinier, |t, step| t.setup(step))?;
+        program(executor, &tinier)
+    })
 }
 
 /// Bits and MAC shares of a vector, and D of a party.
@@ -99,7 +54,7 @@ fn shared(len: usize, held: &[&Held]) -> Vec<bool> {
 fn bits_have_macs_and_triples_are_products() {
     for (n, len) in [(2, 1), (2, 70), (3, 9), (2, 700)] {
         let ran = run(n, 3, 0, None, |executor, tinier| {
-            stage(executor, 1, tinier, move |tinier, step| {
+            together(executor, 1, tinier, move |tinier, step| {
                 Box::pin(async move {
                     let holder = &tinier.holder;
                     let Triples { a, b, c } = holder.triples(step, len, 40).await?;
@@ -145,12 +100,9 @@ fn bits_of(x: &ClearBits) -> Option<Vec<bool>> {
 /// As a machine runs it: nothing leaves that is not verified, and what has left is.
 fn program(executor: &mut Executor, tinier: &Rc<Tinier>, cheater: Party) -> Result<Learnt> {
     let honest = (cheater + 1) % executor.parties();
-    let computed = stage(executor, 1, tinier, move |t, step| {
+    let computed = together(executor, 1, tinier, move |t, step| {
         Box::pin(async move {
-            let of = |owner: Party| match step.me() == owner {
-                true => ClearBits::new(input(owner), Depth::ZERO),
-                false => ClearBits::absent(LEN, Depth::ZERO),
-            };
+            let of = |owner: Party| owned(step, owner, &input(owner));
             let x = t.share_bits(step, honest, &of(honest)).await?;
             let theirs = t.share_bits(step, cheater, &of(cheater)).await?;
             let random = t.random_bits(step, LEN).await?;
@@ -160,8 +112,8 @@ fn program(executor: &mut Executor, tinier: &Rc<Tinier>, cheater: Party) -> Resu
             Ok((right, products))
         })
     })?;
-    stage(executor, 2, tinier, |t, step| t.check(step))?;
-    let (factors, products, alone) = stage(executor, 3, tinier, move |t, step| {
+    together(executor, 2, tinier, |t, step| t.check(step))?;
+    let (factors, products, alone) = together(executor, 3, tinier, move |t, step| {
         Box::pin(async move {
             let all = Shares::concat(&[computed.0, computed.1.clone()]);
             let opened = t.open_bits(step, &all, None).await?;
@@ -170,7 +122,7 @@ fn program(executor: &mut Executor, tinier: &Rc<Tinier>, cheater: Party) -> Resu
             Ok((bits_of(&parts.0), bits_of(&parts.1), bits_of(&alone)))
         })
     })?;
-    stage(executor, 4, tinier, |t, step| t.check(step))?;
+    together(executor, 4, tinier, |t, step| t.check(step))?;
     let (factors, products) = (factors.expect("all learn it"), products.expect("all learn it"));
     let (theirs, random) = (factors[..LEN].to_vec(), factors[LEN..].to_vec());
     Ok(Learnt { theirs, random, products, alone })
@@ -267,7 +219,7 @@ fn who_guesses_a_bit_is_found_half_of_the_time() {
 #[test]
 fn bits_that_differ_from_peer_to_peer_are_found_when_they_are_opened() {
     let ran = run(3, 9, 0, None, |executor, tinier| {
-        let bits = stage(executor, 1, tinier, |tinier, step| {
+        let bits = together(executor, 1, tinier, |tinier, step| {
             Box::pin(async move {
                 let op = step.op(Depth::ZERO);
                 if step.me() != 0 {
@@ -294,14 +246,14 @@ fn bits_that_differ_from_peer_to_peer_are_found_when_they_are_opened() {
             })
         })?;
         let good = bits.slice(1..64);
-        stage(executor, 2, tinier, move |t, step| {
+        together(executor, 2, tinier, move |t, step| {
             Box::pin(async move { t.open_bits(step, &good, None).await.map(drop) })
         })?;
-        stage(executor, 3, tinier, |t, step| t.check(step))?;
-        stage(executor, 4, tinier, move |t, step| {
+        together(executor, 3, tinier, |t, step| t.check(step))?;
+        together(executor, 4, tinier, move |t, step| {
             Box::pin(async move { t.open_bits(step, &bits, None).await.map(drop) })
         })?;
-        Ok(stage(executor, 5, tinier, |t, step| t.check(step)).is_ok())
+        Ok(together(executor, 5, tinier, |t, step| t.check(step)).is_ok())
     });
     for accepted in &ran.results[1..] {
         assert!(!accepted.as_ref().expect("what came before is right"), "it is noticed");
