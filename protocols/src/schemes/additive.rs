@@ -179,6 +179,13 @@ pub(crate) fn out_of_range(party: Party, label: Label) -> Error {
     Error::Cheating { party, what: Misbehaviour::OutOfRange { label: label.0 } }
 }
 
+/// The number with these bits, the lowest first; the top one is negative if `signed`.
+pub(crate) fn composed<N: Number>(bits: &[N], signed: bool) -> N {
+    let (top, rest) = bits.split_last().expect("numbers have bits");
+    let top = if signed { N::zero().minus(*top) } else { *top };
+    rest.iter().rev().fold(top, |x, &bit| x.raised(1).plus(bit))
+}
+
 /// `len` elements that a peer sent.
 pub(crate) async fn received<N: Number>(
     op: &Op<'_>,
@@ -629,4 +636,32 @@ pub(crate) fn dense<N: Number>(x: &[N]) -> Zeroizing<Vec<u64>> {
     let mut out = Zeroizing::new(vec![0; (x.len() * N::BITS).div_ceil(64)]);
     (0..x.len()).for_each(|i| copy_bits(words, 64 * N::WORDS * i, N::BITS, &mut out, N::BITS * i));
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use mpc_runtime::{Executor, local};
+
+    use super::*;
+    use crate::algebra::field::F61;
+
+    #[test]
+    fn words_that_are_no_elements_are_refused() {
+        let label = OPEN;
+        let outcomes = local::run(2, |end| {
+            let mut executor = Executor::new(Box::new(end));
+            let step = executor.step(0, 0, Depth::ZERO);
+            executor.spawn(0, 0, async move {
+                let op = step.op(Depth::ZERO);
+                // The largest element and the prime itself.
+                let sent: [u64; 2] = [(1 << 61) - 2, (1 << 61) - 1 - step.me() as u64];
+                op.send(1 - step.me(), label, bytemuck::cast_slice(&sent))?;
+                received::<F61>(&op, 1 - step.me(), label, 2).await.map(drop)
+            });
+            executor.finish().map_err(|(_, error)| error)
+        });
+        let what = Misbehaviour::OutOfRange { label: label.0 };
+        assert_eq!(outcomes[0], Ok(()));
+        assert_eq!(outcomes[1], Err(Error::Cheating { party: 0, what }));
+    }
 }

@@ -18,7 +18,7 @@ use std::rc::Rc;
 
 use mpc_runtime::{Depth, Label, Party, Result, Step};
 
-use super::additive::{of, plane};
+use super::additive::{composed, of, plane};
 use super::over_field::{self, FieldScheme, Known, MakeFieldScheme, Opened, Products};
 use super::spdz::element::Authentic;
 use super::spdz::keys::MacKey;
@@ -273,9 +273,7 @@ impl<F: Prime + Authentic> FieldScheme<F> for Mascot<F> {
     fn mask<'a>(&'a self, step: &'a Step, n: usize, bits: u32) -> Fut<'a> {
         Box::pin(async move {
             let random = self.numbers.random_bits(step, n * bits as usize).await?;
-            let number =
-                |row: &[F]| row.iter().rev().fold(F::zero(), |x, &b| Number::plus(x.raised(1), b));
-            Ok(self.numbers.by_row(&random, bits as usize, number))
+            Ok(self.numbers.by_row(&random, bits as usize, |row| composed(row, false)))
         })
     }
 }

@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use mpc_runtime::{Depth, Error, Party, Result, Step};
 
-use super::additive::{Additive, Map, elements, vector};
+use super::additive::{Additive, Map, composed, elements, vector};
 use super::gmw::SHORT;
 use crate::algebra::field::{F61, F127, F255, Prime};
 use crate::algebra::number::Number;
@@ -279,11 +279,7 @@ impl<N: Number> Protocol for Semi<N> {
     }
 
     fn compose<'a>(&'a self, _: &'a Step, a: &'a Shares, k: u32, signed: bool) -> Fut<'a> {
-        self.numbers.by_row(a, k as usize, |row: &[N]| {
-            let (top, rest) = row.split_last().expect("numbers have bits");
-            let top = if signed { N::zero().minus(*top) } else { *top };
-            rest.iter().rev().fold(top, |x, &bit| x.raised(1).plus(bit))
-        })
+        self.numbers.by_row(a, k as usize, |row: &[N]| composed(row, signed))
     }
 
     fn as_bits<'a>(&'a self, _: &'a Step, a: &'a Shares) -> Fut<'a> {

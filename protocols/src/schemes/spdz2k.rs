@@ -20,7 +20,7 @@ use std::rc::Rc;
 
 use mpc_runtime::{Depth, Error, Party, Result, Step, join_all};
 
-use super::additive::plane;
+use super::additive::{composed, plane};
 use super::spdz::element::Authentic;
 use super::spdz::keys::MacKey;
 use super::spdz::{FORM, Spdz};
@@ -119,11 +119,7 @@ impl<N: Authentic> Spdz2k<N> {
         let hidden = self.bits.zip(a, &lowest::<N>(&r), u64::wrapping_add);
         let c = self.bits.open(step, &hidden, None, |x| x & 1 == 1).await?;
         let bits = self.numbers.with_clear(&r, &c, |r, c, one| if c { one.minus(r) } else { r });
-        Ok(self.numbers.by_row(&bits, k, |row| {
-            let (top, rest) = row.split_last().expect("numbers have bits");
-            let top = if signed { N::zero().minus(*top) } else { *top };
-            rest.iter().rev().fold(top, |x, &bit| x.raised(1).plus(bit))
-        }))
+        Ok(self.numbers.by_row(&bits, k, |row| composed(row, signed)))
     }
 
     fn composed_cost(&self, len: usize) -> Cost {
