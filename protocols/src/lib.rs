@@ -13,6 +13,7 @@
 //! | [`checks`] | security checks by name, so that tests can do without one |
 //! | [`manual`] | the table of protocols with their costs |
 //! | [`cost`], [`ledger`] | declared costs, and the protocol that adds them up without data |
+//! | [`Preparer`], `prepared` | preprocessing made in one run and used in another |
 //! | [`schemes`] | the protocols |
 //! | [`blocks`] | comparison, truncation, conversion, shuffles, sorting from the required verbs |
 //! | [`algebra`] | rings and fields, carry trees, matrix kernels |
@@ -26,6 +27,8 @@ pub mod checks;
 pub mod cost;
 pub mod ledger;
 pub mod manual;
+mod prepared;
+mod preparer;
 pub mod protocol;
 pub mod registry;
 pub mod schemes;
@@ -36,5 +39,7 @@ mod workers;
 
 pub use cost::{Call, Comparison, Cost, Sent, Truncation, Verb};
 pub use mpc_runtime::{Error, Party, Result};
+pub use prepared::set_up;
+pub use preparer::Preparer;
 pub use protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup};
 pub use value::{Clear, ClearBits, ClearVec, Plane, Shares, Unit};

@@ -16,6 +16,7 @@ use mpc_runtime::{Party, Result, Step};
 
 use crate::blocks;
 use crate::cost::{Call, Comparison, Cost, Truncation};
+pub use crate::prepared::Keys;
 use crate::value::{Clear, ClearBits, ClearVec, Shares};
 use crate::verbs::for_each_verb;
 
@@ -25,6 +26,11 @@ pub type Fut<'a, T = Shares> = Pin<Box<dyn Future<Output = Result<T>> + 'a>>;
 /// A verb that is done at once.
 pub fn now<'a, T: 'a>(value: T) -> Fut<'a, T> {
     Box::pin(std::future::ready(Ok(value)))
+}
+
+/// What is done, or an error.
+pub(crate) fn done<'a, T: 'a>(result: Result<T>) -> Fut<'a, T> {
+    Box::pin(std::future::ready(result))
 }
 
 /// How many parties a protocol takes.
@@ -261,6 +267,29 @@ macro_rules! define_protocol {
             /// What [`Protocol::setup`] costs.
             fn setup_cost(&self, parties: usize) -> Cost {
                 Cost::local(parties)
+            }
+
+            /// What later runs need of what [`Protocol::setup`] agreed on, to use preprocessing of this one:
+            /// keys of MACs, say.
+            fn keys(&self) -> Keys {
+                Keys::default()
+            }
+
+            /// What comes in place of [`Protocol::setup`] where preprocessing was made in another run,
+            /// with the keys of that run.
+            fn restore<'a>(&'a self, step: &'a Step, _keys: &'a [u8]) -> Fut<'a, ()> {
+                self.setup(step)
+            }
+
+            /// Does a call as calls of `p`, on vectors without content, if it consists of calls of other
+            /// verbs; whether it does.
+            fn as_calls<'a>(
+                &'a self,
+                _p: &'a dyn Protocol,
+                _step: &'a Step,
+                _call: &'a Call,
+            ) -> Fut<'a, bool> {
+                now(false)
             }
 
             /// Whether peers that do as they like are found out by [`Protocol::check`] only. Then a

@@ -326,11 +326,11 @@ impl Shares {
         Shares { planes: self.planes.into_iter().map(Plane::compact).collect(), ..self }
     }
 
-    /// All elements of `parts` one after the other.
+    /// All elements of `parts` one after the other; a phantom if one of them is.
     pub fn concat(parts: &[Shares]) -> Shares {
         let depth = parts.iter().fold(Depth::ZERO, |d, p| d.max(p.depth));
         let len = parts.iter().map(Shares::len).sum();
-        let planes = parts.first().map_or(0, |p| p.planes.len());
+        let planes = parts.iter().map(|p| p.planes.len()).min().unwrap_or(0);
         let plane = |i: usize| {
             Plane::concat(&parts.iter().map(|p| p.planes[i].clone()).collect::<Vec<_>>())
         };

@@ -37,8 +37,11 @@ pub fn samples() -> Vec<Sample> {
 /// Runs all samples, number `i` under the protocols that `under(i)` says, and prints how long each takes.
 ///
 /// # Panics
-/// With everything that differs from the emulator or from the estimate.
-pub fn matrix(under: impl Fn(u64) -> Vec<Under>) {
+/// With everything that `check` finds wrong with an entry of one of them.
+pub fn matrix(
+    under: impl Fn(u64) -> Vec<Under>,
+    check: impl Fn(&Case, Under, &str) -> Result<(), String>,
+) {
     let mut wrong: Vec<String> = vec![];
     for (turn, sample) in samples().into_iter().enumerate() {
         let name = sample.name();
@@ -55,7 +58,7 @@ pub fn matrix(under: impl Fn(u64) -> Vec<Under>) {
             .flat_map(|entry| under(turn as u64).into_iter().map(move |under| (&entry.name, under)))
         {
             let start = std::time::Instant::now();
-            let outcome = case.check(under, entry);
+            let outcome = check(&case, under, entry);
             wrong.extend(outcome.err().map(|what| format!("{name}: {what}")));
             let seconds = start.elapsed().as_secs_f64();
             println!("{name:24} {under:32} {seconds:7.2} s", under = under.to_string());

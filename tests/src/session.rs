@@ -1,15 +1,19 @@
 //! All parties of a run in one process, and what must hold of every run.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Mutex;
 
 use mpc_bytecode::{Program, Receivers};
 use mpc_protocols::ledger::Account;
 use mpc_protocols::registry::{self, Entry, PROTOCOLS};
 use mpc_protocols::{Comparison, Parties, Seeds, Setup, Truncation};
-use mpc_runtime::{Error, Party, Phase, Result, Stats, Transport, local};
+use mpc_runtime::{Error, Keeper, OpId, Party, Phase, Result, Stats, Transport, local};
 use mpc_vm::emulate::{self, emulate};
 use mpc_vm::estimate::estimate;
 use mpc_vm::machine::{Binding, Machine, Outcome};
+use mpc_vm::prepare::prepare;
 
 /// Statistical security of tests, in bits.
 const STAT_SEC: u32 = 40;
@@ -149,6 +153,20 @@ impl Case {
         roles: Vec<Party>,
         seeds: &Seeds,
     ) -> Result<Outcome> {
+        let mut machine = self.machine(under, truncation, end, roles, seeds)?;
+        let outcome = machine.run(entry, &mut |_, _| {})?;
+        machine.close()?;
+        Ok(outcome)
+    }
+
+    fn machine(
+        &self,
+        under: Under,
+        truncation: Truncation,
+        end: Box<dyn Transport>,
+        roles: Vec<Party>,
+        seeds: &Seeds,
+    ) -> Result<Machine> {
         let (me, parties) = (end.me(), end.parties());
         let setup = self.setup(parties, truncation);
         let protocol = under.protocol.build(&setup, me, seeds)?;
@@ -158,10 +176,7 @@ impl Case {
         };
         let inputs = self.program.inputs.iter().zip(&self.inputs).map(own).collect();
         let binding = Binding { roles, inputs, tile_bits: under.tile_bits };
-        let mut machine = Machine::new(Rc::new(self.program.clone()), protocol, end, binding)?;
-        let outcome = machine.run(entry, &mut |_, _| {})?;
-        machine.close()?;
-        Ok(outcome)
+        Machine::new(Rc::new(self.program.clone()), protocol, end, binding)
     }
 
     /// Runs all parties between threads.
@@ -188,13 +203,24 @@ impl Case {
     /// # Errors
     /// What differs, in words.
     pub fn check(&self, under: Under, entry: &str) -> std::result::Result<(), String> {
-        let expected = self.emulate(entry).map_err(|e| format!("emulator: {e}"))?;
         if let Some(reason) = self.refused(under) {
             println!("{under} refuses: {reason}");
             return Ok(());
         }
         let outcomes =
             self.run(under, Truncation::Exact, entry).map_err(|e| format!("{under}: {e}"))?;
+        self.check_outputs(under, entry, &outcomes)?;
+        self.check_cost(under, entry, &outcomes).map_err(|what| format!("{under}: {what}"))
+    }
+
+    /// Asserts that each party has the outputs of the emulator that it gets.
+    fn check_outputs(
+        &self,
+        under: Under,
+        entry: &str,
+        outcomes: &[Outcome],
+    ) -> std::result::Result<(), String> {
+        let expected = self.emulate(entry).map_err(|e| format!("emulator: {e}"))?;
         for (me, outcome) in outcomes.iter().enumerate() {
             let due = expected.iter().filter(|o| self.receives(me, under, o.0)).cloned().collect();
             let (found, due) = (self.once(outcome.outputs.clone()), self.once(due));
@@ -203,7 +229,96 @@ impl Case {
                 return Err(format!("{under}, party {me}: {what}"));
             }
         }
-        self.check_cost(under, entry, &outcomes).map_err(|what| format!("{under}: {what}"))
+        Ok(())
+    }
+
+    /// Makes the preprocessing of a run first and then runs with it, and asserts what holds of every run: the
+    /// emulator's outputs, the bytes and rounds of the online phase as estimated, and nothing but keys
+    /// agreed on anew. Programs that go where revealed values say are refused.
+    ///
+    /// # Errors
+    /// What differs, in words.
+    pub fn check_prepared(&self, under: Under, entry: &str) -> std::result::Result<(), String> {
+        if self.refused(under).is_some() {
+            return Ok(());
+        }
+        let wrong = |e: Error| format!("{under}: {e}");
+        let kept = match self.prepare(under, entry) {
+            Err(error) if error.to_string().contains("depends on a value that it reveals") => {
+                println!("{under}: {error}");
+                return Ok(());
+            }
+            made => made.map_err(wrong)?,
+        };
+        let kept: Vec<Mutex<Option<Kept>>> =
+            kept.into_iter().map(|kept| Mutex::new(Some(kept))).collect();
+        let used = |end: local::Local| {
+            let kept = kept[end.me()].lock().expect("nobody panics").take().expect("used once");
+            let memory = Memory(Rc::new(RefCell::new(kept)));
+            let (me, parties) = (end.me(), end.parties());
+            let mut seeds = seeds(me, parties);
+            seeds.own[1] ^= 1; // it is another session
+            seeds.session[1] ^= 1;
+            let (roles, end) = (self.roles(parties), Box::new(end));
+            let mut machine = self.machine(under, Truncation::Exact, end, roles, &seeds)?;
+            machine.use_preprocessing(Box::new(memory.clone()));
+            let outcome = machine.run(entry, &mut |_, _| {})?;
+            machine.close()?;
+            Ok((outcome, memory.0.borrow().len()))
+        };
+        let all: Result<Vec<_>> = local::run(under.parties, used).into_iter().collect();
+        let (outcomes, left): (Vec<_>, Vec<_>) = all.map_err(wrong)?.into_iter().unzip();
+        self.check_outputs(under, entry, &outcomes)?;
+        let account = self.estimate(under, Truncation::Exact, entry, vec![]).map_err(wrong)?;
+        let setup = self.setup(under.parties, Truncation::Exact);
+        let protocol = under.protocol.build(&setup, 0, &seeds(0, under.parties)).map_err(wrong)?;
+        let (agreed, name) = (protocol.setup_cost(under.parties).sent, under.protocol.info.name);
+        for (party, (outcome, left)) in outcomes.iter().zip(left).enumerate() {
+            let sent = |phase| outcome.stats.sent_in(phase).bytes;
+            let (online, due) = (sent(Phase::Online), account.bytes(Phase::Online, party));
+            let again = sent(Phase::Preprocessing);
+            let keys = agreed[party].payload_bytes
+                + agreed[party].messages * mpc_runtime::message::HEADER_BYTES as u64;
+            // What was opened ahead has been checked ahead.
+            let online_as_due = online == due || online < due && protocol.verifies();
+            let made_again = again > keys && name != IN_PART_PREPARED;
+            if !online_as_due || made_again || left > 0 {
+                return Err(format!(
+                    "{under}, party {party}: {online} bytes online, {due} are due; {again} ahead, keys \
+                     take {keys}; {left} entries were not used"
+                ));
+            }
+        }
+        let rounds = outcomes.iter().map(|outcome| outcome.stats.rounds.online).max();
+        match rounds.is_some_and(|rounds| {
+            rounds == account.rounds.online || rounds < account.rounds.online && protocol.verifies()
+        }) {
+            true => Ok(()),
+            false => Err(format!("{under}: {rounds:?} rounds, {} are due", account.rounds.online)),
+        }
+    }
+
+    /// What all parties keep of the preprocessing of a run.
+    fn prepare(&self, under: Under, entry: &str) -> Result<Vec<Kept>> {
+        let party = |end: local::Local| {
+            let (me, parties) = (end.me(), end.parties());
+            let setup = self.setup(parties, Truncation::Exact);
+            let protocol = under.protocol.build(&setup, me, &seeds(me, parties))?;
+            let (roles, tile_bits) = (self.roles(parties), under.tile_bits);
+            let binding = Binding { roles, tile_bits, ..Default::default() };
+            let (program, memory) = (Rc::new(self.program.clone()), Memory::default());
+            let (end, keeper) = (Box::new(end), Box::new(memory.clone()));
+            prepare(program, protocol, end, binding, entry, keeper, &mut |_, _| {})?;
+            Ok(memory.0.take())
+        };
+        // What the program has wrong comes before the loss of a peer who found that first.
+        let mut all = local::run(under.parties, party);
+        let own =
+            |made: &Result<Kept>| matches!(made, Err(e) if matches!(e.root(), Error::Program(_)));
+        if let Some(first) = all.iter().position(own) {
+            all.swap(0, first);
+        }
+        all.into_iter().collect()
     }
 
     /// An output to several roles is handed out once for each of them; a party may play some or all.
@@ -290,6 +405,29 @@ impl Case {
             }
         }
         "equal at each instruction".into()
+    }
+}
+
+/// Turns bits into numbers by two products, one after the other; the triple of the second, for which it needs
+/// nothing but common keys, is made when it is needed.
+const IN_PART_PREPARED: &str = "mal-rep3-ring";
+
+/// What is kept of preprocessing, by the names of steps.
+type Kept = HashMap<OpId, Vec<u8>>;
+
+/// Keeps preprocessing in memory.
+#[derive(Clone, Default)]
+struct Memory(Rc<RefCell<Kept>>);
+
+impl Keeper for Memory {
+    fn keep(&mut self, id: OpId, bytes: &[u8]) -> Result<()> {
+        let before = self.0.borrow_mut().insert(id, bytes.to_vec());
+        assert!(before.is_none(), "names are used once");
+        Ok(())
+    }
+
+    fn take(&mut self, id: OpId) -> Result<Option<mpc_protocols::protocol::Keys>> {
+        Ok(self.0.borrow_mut().remove(&id).map(Into::into))
     }
 }
 

@@ -10,7 +10,13 @@ fn seconds() -> u64 {
 /// Every program with its small data under every protocol with two to five parties.
 #[test]
 fn programs_mean_the_same_under_every_protocol_as_emulated() {
-    matrix(|_| session::all());
+    matrix(|_| session::all(), session::Case::check);
+}
+
+/// The same with the preprocessing of another run.
+#[test]
+fn programs_mean_the_same_with_preprocessing_of_another_run() {
+    matrix(|_| session::all(), session::Case::check_prepared);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`machine`] | the machine: issue, renamed registers, one file per family of instructions |
 //! | [`estimate`] | what a program costs under a protocol, without data |
+//! | [`prepare`] | preprocessing made ahead of a run |
 //! | [`emulate`] | the clear reference |
 //! | [`net`] | framing, TLS over mio, agreement, shaped links |
 //! | [`session`] | the session file |
@@ -20,4 +21,5 @@ pub mod emulate;
 pub mod estimate;
 pub mod machine;
 pub mod net;
+pub mod prepare;
 pub mod session;

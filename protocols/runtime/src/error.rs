@@ -43,6 +43,10 @@ pub enum Error {
     /// The transport of this party failed.
     #[error("transport: {0}")]
     Transport(String),
+    /// A verb came to a message of the online phase in a run that makes preprocessing only. Nobody but the
+    /// one who runs the verb for its preprocessing gets to see this.
+    #[error("the online phase begins, in a run that makes preprocessing")]
+    OnlinePhase,
     /// The program asks for something that the protocol or the inputs cannot give.
     #[error("{0}")]
     Program(String),

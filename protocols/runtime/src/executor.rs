@@ -19,8 +19,8 @@ use std::task::{Context, Poll, Waker};
 use crate::message::HEADER_BYTES;
 use crate::transport::Frame;
 use crate::{
-    Depth, Error, Header, Label, Misbehaviour, Party, Payload, Phase, Result, Stats, Step,
-    Transport,
+    Depth, Error, Header, Label, Misbehaviour, Party, Payload, Phase, Preprocessing, Result, Stats,
+    Step, Transport,
 };
 
 /// Number of a task, in issue order.
@@ -66,6 +66,7 @@ pub(crate) struct Core {
     working: Cell<(Phase, u64)>,
     /// Deepest round that a verb has ended.
     deepest: Cell<Depth>,
+    pub(crate) preprocessing: RefCell<Preprocessing>,
     stats: RefCell<Stats>,
 }
 
@@ -82,6 +83,11 @@ impl Core {
         self.stats.borrow_mut().sent(to, header.phase, label, place, depth, payload.len());
         self.unsent.set(self.unsent.get() + HEADER_BYTES + payload.len());
         self.transport.borrow_mut().send(to, header, payload)
+    }
+
+    /// Whether messages of that phase are neither sent nor awaited.
+    pub(crate) fn refuses(&self, phase: Phase) -> bool {
+        phase == Phase::Online && matches!(*self.preprocessing.borrow(), Preprocessing::Made(_))
     }
 
     /// A verb has ended a round.
@@ -187,6 +193,9 @@ impl Future for Receive {
     type Output = Result<Payload>;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.core.refuses(self.phase) {
+            return Poll::Ready(Err(Error::OnlinePhase));
+        }
         let Some(payload) = self.core.arrived.borrow_mut().remove(&self.key) else {
             self.core.waiting.borrow_mut().insert(self.key, self.core.current.get());
             self.waited = true;
@@ -278,6 +287,7 @@ impl Executor {
             clock: Cell::new(None),
             working: Cell::new((Phase::Online, 0)),
             deepest: Cell::new(Depth::ZERO),
+            preprocessing: RefCell::default(),
             stats: RefCell::default(),
         };
         let (core, tasks) = (Rc::new(core), HashMap::new());
@@ -292,6 +302,11 @@ impl Executor {
     /// Measures local work and waiting with a clock in nanoseconds.
     pub fn set_clock(&mut self, clock: fn() -> u64) {
         self.core.clock.set(Some(clock));
+    }
+
+    /// Says what this run does with preprocessing; before any step.
+    pub fn set_preprocessing(&mut self, preprocessing: Preprocessing) {
+        *self.core.preprocessing.borrow_mut() = preprocessing;
     }
 
     /// This party.

@@ -18,11 +18,13 @@
 //! | [`random`] | generators keyed by step, purpose and pair of parties |
 //! | [`step`] | the context a protocol verb works in |
 //! | [`executor`] | polls steps in issue order, merges their messages |
+//! | [`kept`] | preprocessing made in one run and used in another |
 //! | [`local`], [`simulate`], [`tamper`] | transports without sockets |
 
 pub mod buffer;
 pub mod error;
 pub mod executor;
+pub mod kept;
 pub mod local;
 pub mod message;
 pub mod random;
@@ -35,6 +37,7 @@ pub mod transport;
 pub use buffer::Payload;
 pub use error::{Error, Misbehaviour, Result};
 pub use executor::{Executor, Slot, join_all};
+pub use kept::{Keeper, Preprocessing};
 pub use message::{Depth, Header, Label, Phase};
 pub use random::{Key, Stream};
 pub use stats::{Counts, Stats};

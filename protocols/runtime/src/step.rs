@@ -5,9 +5,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use zeroize::Zeroizing;
+
 use crate::executor::{Core, MessageKey, Receive};
 use crate::message::MAX_PAYLOAD_BYTES;
-use crate::{Depth, Error, Header, Key, Label, Party, Phase, Result, Stream};
+use crate::{Depth, Error, Header, Key, Label, Party, Phase, Preprocessing, Result, Stream};
 
 /// Forks of one step at one level.
 const MAX_FORKS: u64 = (1 << 16) - 1;
@@ -28,6 +30,8 @@ pub struct Step {
     phase: Phase,
     base: Depth,
     whole: usize,
+    /// Whether it only tells what verbs cost.
+    hypothetical: bool,
     barrier: OnceCell<Barrier>,
     ops: Cell<u32>,
     forks: Cell<u64>,
@@ -43,6 +47,7 @@ impl Step {
             phase: Phase::Online,
             base,
             whole: 0,
+            hypothetical: false,
             barrier: OnceCell::new(),
             ops: Cell::new(0),
             forks: Cell::new(0),
@@ -53,6 +58,40 @@ impl Step {
     #[must_use]
     pub fn tile_of(self, elements: usize) -> Step {
         Step { whole: elements, ..self }
+    }
+
+    /// The same step, said to work on vectors without content, to find out what verbs cost.
+    #[must_use]
+    pub fn hypothetical(self) -> Step {
+        Step { hypothetical: true, ..self }
+    }
+
+    /// What the step of the preprocessing phase that this is yields, if an earlier run has kept it.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not what was written.
+    pub fn kept(&self) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        match &mut *self.core.preprocessing.borrow_mut() {
+            Preprocessing::Used(keeper) if !self.hypothetical => keeper.take(self.name()),
+            _ => Ok(None),
+        }
+    }
+
+    /// Keeps what the step of the preprocessing phase that this is yields, if this run makes
+    /// preprocessing.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn keep(&self, bytes: impl FnOnce() -> Zeroizing<Vec<u8>>) -> Result<()> {
+        match &mut *self.core.preprocessing.borrow_mut() {
+            Preprocessing::Made(keeper) if !self.hypothetical => keeper.keep(self.name(), &bytes()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The name of this step as that of a call.
+    fn name(&self) -> OpId {
+        OpId { step: self.id, path: self.path, op: 0 }
     }
 
     /// Says what comes before openings within verbs of this step and of its forks to come; once.
@@ -215,6 +254,9 @@ impl Op<'_> {
             return Err(Error::Program(text));
         }
         let Step { core, id, place, path, phase, .. } = self.step;
+        if core.refuses(*phase) {
+            return Err(Error::OnlinePhase);
+        }
         let header = Header {
             step: *id,
             path: *path,

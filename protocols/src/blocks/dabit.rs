@@ -11,6 +11,7 @@ use mpc_runtime::{Depth, Party, Result, Step, join_all};
 
 use super::split;
 use crate::cost::{Call, Verb};
+use crate::prepared::{prepared, prepared_fields};
 use crate::protocol::Protocol;
 use crate::value::{Clear, ClearBits, Shares};
 
@@ -22,6 +23,8 @@ pub struct DaBits {
     /// As numbers 0 and 1.
     pub numbers: Shares,
 }
+
+prepared_fields!(DaBits { bits, numbers });
 
 /// Whether the scheme has a way of its own from bits to numbers.
 pub fn converts(p: &dyn Protocol) -> bool {
@@ -103,7 +106,7 @@ pub async fn from_bits(p: &dyn Protocol, step: &Step, a: &Shares) -> Result<Shar
     if p.addends() > 0 {
         return split::from_bits(p, step, a).await;
     }
-    let r = dabits(p, &step.preprocessing(), a.len()).await?;
+    let r = prepared(step, async |prep| dabits(p, prep, a.len()).await).await?;
     let hidden = p.xor(step, a, &r.bits).await?;
     let c = p.open_bits(step, &hidden, None).await?;
     xor_clear(p, step, &r.numbers, &c).await

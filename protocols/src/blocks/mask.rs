@@ -12,6 +12,7 @@ use mpc_runtime::{Depth, Error, Result, Step};
 use super::convert::weighed;
 use super::dabit::{self, DaBits};
 use super::wires::Wires;
+use crate::prepared::{prepared, prepared_fields};
 use crate::protocol::{Domain, Protocol};
 use crate::value::{Clear, ClearBits, ClearVec, Shares};
 
@@ -54,6 +55,8 @@ pub struct EdaBit {
     pub bits: Wires,
 }
 
+prepared_fields!(EdaBit { number, bits });
+
 /// `n` uniform numbers of `width` bits, with their bits.
 ///
 /// # Errors
@@ -81,7 +84,15 @@ pub async fn edabit(p: &dyn Protocol, step: &Step, n: usize, width: u32) -> Resu
 /// # Errors
 /// Those of the protocol.
 pub async fn random(p: &dyn Protocol, step: &Step, n: usize, bits: u32) -> Result<Shares> {
-    Ok(edabit(p, &step.preprocessing(), n, bits).await?.number)
+    prepared(step, async |prep| Ok(edabit(p, prep, n, bits).await?.number)).await
+}
+
+/// `n` uniform bits, made ahead.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn random_bits(p: &dyn Protocol, step: &Step, n: usize) -> Result<Shares> {
+    prepared(step, async |prep| p.random_bits(prep, n).await).await
 }
 
 /// `n` uniform numbers of `bits` bits, to hide others.
@@ -124,32 +135,42 @@ pub async fn open_low(
     Ok(opened.map(x.len(), |v| v.iter().map(|&c| (c as u128 & ones(ring)) >> spare).collect()))
 }
 
-/// `x + r` as an integer, `x` in `[0, 2^bits)`, `r` = `low` + 2^m·`high`; opened in a prime field.
+/// `x + r` as an integer, `x` in `[0, 2^bits)`, `r` an [`IntegerMask`]; opened in a prime field.
 pub struct Opened {
     /// `x + r`.
     pub sum: ClearVec<[u128; 2]>,
-    /// Upper part of `r`.
-    pub high: Shares,
     /// Bits of the sum.
     pub bits: u32,
 }
 
-/// Opens `x + low + 2^m·high` for a random `high` that, with `low` of `m` uniform bits, hides `x` in
-/// `[0, 2^bits)`. `prep` is where `high` is made.
+/// What hides integers: `low` + 2^m·`high`.
+pub struct IntegerMask {
+    /// `m` uniform bits.
+    pub low: EdaBit,
+    /// Numbers that are longer by σ bits than what is left of what they hide.
+    pub high: Shares,
+}
+
+prepared_fields!(IntegerMask { low, high });
+
+/// Bits of an integer of `bits` bits with its mask.
+fn masked_bits(p: &dyn Protocol, step: &Step, bits: u32) -> u32 {
+    let maskers = p.maskers(step.parties());
+    bits + p.stat_sec() + 1 + maskers.next_power_of_two().ilog2()
+}
+
+/// Masks for `n` integers in `[0, 2^bits)`, with their low `m` bits.
 ///
 /// # Errors
 /// The field is too small for numbers of that many bits.
-pub async fn open_integer(
+pub async fn integer_masks(
     p: &dyn Protocol,
     step: &Step,
-    prep: &Step,
-    x: &Shares,
-    low: &Shares,
+    n: usize,
     bits: u32,
     m: u32,
-) -> Result<Opened> {
-    let maskers = p.maskers(step.parties());
-    let total = bits + p.stat_sec() + 1 + maskers.next_power_of_two().ilog2();
+) -> Result<IntegerMask> {
+    let total = masked_bits(p, step, bits);
     if let Domain::Prime { bits: field } = p.domain()
         && field < total
     {
@@ -157,13 +178,30 @@ pub async fn open_integer(
             "numbers of {bits} bits need a field of {total} bits, the session has {field}"
         )));
     }
-    let high = p.mask(prep, x.len(), bits - m + p.stat_sec()).await?;
-    let shifted = scale(p, step, &high, m, total).await?;
-    let r = p.add(step, &shifted, low, total).await?;
+    let low = edabit(p, step, n, m).await?;
+    let high = p.mask(step, n, bits - m + p.stat_sec()).await?;
+    Ok(IntegerMask { low, high })
+}
+
+/// Opens `x`, which is in `[0, 2^bits)`, with its mask of `m` low bits.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn open_integer(
+    p: &dyn Protocol,
+    step: &Step,
+    x: &Shares,
+    mask: &IntegerMask,
+    bits: u32,
+    m: u32,
+) -> Result<Opened> {
+    let total = masked_bits(p, step, bits);
+    let shifted = scale(p, step, &mask.high, m, total).await?;
+    let r = p.add(step, &shifted, &mask.low.number, total).await?;
     let sum = p.add(step, x, &r, total).await?;
     // An error that a cheater put in before need not be as short as what the mask hides.
     let sum = sum.at_depth(step.before_opening().await);
-    Ok(Opened { sum: p.open_wide(step, &sum, total).await?, high, bits: total })
+    Ok(Opened { sum: p.open_wide(step, &sum, total).await?, bits: total })
 }
 
 /// `x·2^m`, also where `2^m` does not fit a clear number.
@@ -193,20 +231,24 @@ pub struct Low {
 /// # Errors
 /// Those of the protocol.
 pub async fn low(p: &dyn Protocol, step: &Step, x: &Shares, bits: u32, m: u32) -> Result<Low> {
-    let prep = step.preprocessing();
-    let r = edabit(p, &prep, x.len(), m).await?;
-    let c = match p.domain() {
-        Domain::Ring { bits: ring } => open_low(p, step, x, &r.number, ring, m).await?,
+    match p.domain() {
+        Domain::Ring { bits: ring } => {
+            let r = prepared(step, async |prep| edabit(p, prep, x.len(), m).await).await?;
+            let c = open_low(p, step, x, &r.number, ring, m).await?;
+            Ok(Low { c, r })
+        }
         Domain::Prime { .. } => {
+            let make = async |prep: &Step| integer_masks(p, prep, x.len(), bits, m).await;
+            let mask = prepared(step, make).await?;
             let lifted = raise(p, step, x, bits - 1, 0, bits + 1).await?;
-            let opened = open_integer(p, step, &prep, &lifted, &r.number, bits, m).await?;
+            let opened = open_integer(p, step, &lifted, &mask, bits, m).await?;
             let down = if m == bits { 1 << (bits - 1) } else { 0_u128 };
             let reduce = |s: &[u128; 2]| s[0].wrapping_sub(down) & ones(m);
-            opened.sum.map(x.len(), |v| v.iter().map(reduce).collect())
+            let c = opened.sum.map(x.len(), |v| v.iter().map(reduce).collect());
+            Ok(Low { c, r: mask.low })
         }
-        Domain::Binary { .. } => return no_masks(),
-    };
-    Ok(Low { c, r })
+        Domain::Binary { .. } => no_masks(),
+    }
 }
 
 /// `x + 2^power + more`, also where that does not fit a clear number; `bits` bounds the result.

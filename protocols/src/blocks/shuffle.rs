@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::network::{self, Layer};
 use crate::Protocol;
+use crate::prepared::prepared;
 use crate::value::{ClearBits, Shares};
 
 const SEED_BITS: usize = 256;
@@ -31,12 +32,14 @@ pub async fn numbers(
     if layers.is_empty() {
         return Ok(a.clone());
     }
-    let prep = step.preprocessing();
-    let settings = dealt(p, &prep, rows, &layers).await?;
-    let lengths: Vec<usize> = settings.iter().map(Shares::len).collect();
-    let settings = p.from_bits(&prep, &Shares::concat(&settings)).await?;
+    let make = async |prep: &Step| {
+        let settings = dealt(p, prep, rows, &layers).await?;
+        let lengths: Vec<usize> = settings.iter().map(Shares::len).collect();
+        let settings = p.from_bits(prep, &Shares::concat(&settings)).await?;
+        Ok(settings.split(&lengths))
+    };
     let mut a = a.clone();
-    for settings in settings.split(&lengths) {
+    for settings in prepared(step, make).await? {
         for (layer, crossed) in layers.iter().zip(by_layer(&settings, &layers)) {
             let (first, second) = ends(&a, layer, width);
             let crossed = crossed.pick(first.len(), |i| i / width);
@@ -63,7 +66,8 @@ pub async fn bits(
 ) -> Result<Shares> {
     let layers = network::layers(rows);
     let mut a = a.clone();
-    for settings in dealt(p, &step.preprocessing(), rows, &layers).await? {
+    let make = async |prep: &Step| dealt(p, prep, rows, &layers).await;
+    for settings in prepared(step, make).await? {
         for (layer, crossed) in layers.iter().zip(by_layer(&settings, &layers)) {
             let (first, second) = ends(&a, layer, width);
             let crossed = crossed.pick(first.len(), |i| i / width);

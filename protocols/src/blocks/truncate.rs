@@ -13,12 +13,13 @@ use mpc_runtime::{Result, Step, join_all};
 use super::carry;
 use super::dabit::{self, dabits};
 use super::mask::{
-    EdaBit, constant, edabit, low, no_masks, ones, open_integer, open_low, public_wide, raise,
-    scale, shift_wide,
+    constant, edabit, integer_masks, low, no_masks, ones, open_integer, open_low, public_wide,
+    raise, scale, shift_wide,
 };
 use super::split;
 use super::wires::{Wires, clear_rows};
 use crate::cost::Truncation;
+use crate::prepared::prepared;
 use crate::protocol::{Domain, Protocol};
 use crate::value::{Clear, ClearVec, Shares};
 
@@ -147,21 +148,21 @@ async fn field(
     m: u32,
     rounding: Rounding,
 ) -> Result<Shares> {
-    let prep = step.preprocessing();
-    let EdaBit { number: r, bits: r_bits } = edabit(p, &prep, a.len(), m).await?;
     let half = if rounding == Rounding::Nearest { 1_u128 << (m - 1) } else { 0 };
     let x = raise(p, step, a, bits - 1, half, bits + 2).await?;
     let bound = bits + u32::from(half > 0);
-    let opened = open_integer(p, step, &prep, &x, &r, bound, m).await?;
+    let make = async |prep: &Step| integer_masks(p, prep, a.len(), bound, m).await;
+    let mask = prepared(step, make).await?;
+    let opened = open_integer(p, step, &x, &mask, bound, m).await?;
     let quotient = opened.sum.map(a.len(), |v| v.iter().map(|&s| shift_wide(s, m)).collect());
     let width = opened.bits - m;
     let quotient = public_wide(p, step, &quotient, 1 << (bits - 1 - m), width).await?;
-    let y = p.sub(step, &quotient, &opened.high, width).await?;
+    let y = p.sub(step, &quotient, &mask.high, width).await?;
     if rounding == Rounding::Random {
         return Ok(y);
     }
     let c = opened.sum.map(a.len(), |v| v.iter().map(|s| s[0] & ones(m)).collect());
-    let borrow = carry::less_than_shared(p, step, &c, &r_bits).await?;
+    let borrow = carry::less_than_shared(p, step, &c, &mask.low.bits).await?;
     let borrow = p.from_bits(step, &borrow).await?;
     p.sub(step, &y, &borrow, bits - m + 1).await
 }
@@ -176,11 +177,13 @@ async fn ring_floor(
     m: u32,
     ring: u32,
 ) -> Result<Shares> {
-    let prep = step.preprocessing();
-    let low = edabit(p, &prep, a.len(), m).await?;
-    let high = edabit(p, &prep, a.len(), bits - m).await?;
-    let shifted = scale(p, &prep, &high.number, m, ring).await?;
-    let r = p.add(&prep, &shifted, &low.number, ring).await?;
+    let make = async |prep: &Step| {
+        let low = edabit(p, prep, a.len(), m).await?;
+        Ok((low, edabit(p, prep, a.len(), bits - m).await?))
+    };
+    let (low, high) = prepared(step, make).await?;
+    let shifted = scale(p, step, &high.number, m, ring).await?;
+    let r = p.add(step, &shifted, &low.number, ring).await?;
     let r_bits = Wires::stack(&[low.bits, high.bits]);
     let lifted = raise(p, step, a, bits - 1, 0, bits + 1).await?;
     let c = open_low(p, step, &lifted, &r, ring, bits).await?;
@@ -219,21 +222,23 @@ async fn ring_random(
     m: u32,
     ring: u32,
 ) -> Result<Shares> {
-    let prep = step.preprocessing();
     let n = a.len();
-    let low = edabit(p, &prep, n, m).await?;
-    let high = edabit(p, &prep, n, bits - m).await?;
-    let top = dabits(p, &prep, n).await?.numbers;
-    let r = scale(p, &prep, &top, bits - m, ring).await?;
-    let r = p.add(&prep, &r, &high.number, ring).await?;
-    let r = scale(p, &prep, &r, m, ring).await?;
-    let r = p.add(&prep, &r, &low.number, ring).await?;
+    let make = async |prep: &Step| {
+        let low = edabit(p, prep, n, m).await?.number;
+        let high = edabit(p, prep, n, bits - m).await?.number;
+        Ok((dabits(p, prep, n).await?.numbers, (high, low)))
+    };
+    let (top, (high, low)) = prepared(step, make).await?;
+    let r = scale(p, step, &top, bits - m, ring).await?;
+    let r = p.add(step, &r, &high, ring).await?;
+    let r = scale(p, step, &r, m, ring).await?;
+    let r = p.add(step, &r, &low, ring).await?;
     let lifted = raise(p, step, a, bits - 1, 0, bits + 1).await?;
     let c = open_low(p, step, &lifted, &r, ring, bits + 1).await?;
     let opened_top = clear_rows(&c, 1, |c: u128, _| c >> bits & 1 == 1);
     let carry = dabit::xor_clear(p, step, &top, &opened_top).await?;
     let carry = scale(p, step, &carry, bits - m, ring).await?;
-    let rest = p.sub(step, &carry, &high.number, ring).await?;
+    let rest = p.sub(step, &carry, &high, ring).await?;
     let shifted = c.map(n, |v| v.iter().map(|&c| [(c & ones(bits)) >> m, 0]).collect());
     let shifted = public_wide(p, step, &shifted, 1 << (bits - 1 - m), bits - m).await?;
     p.add(step, &shifted, &rest, bits - m + 1).await

@@ -3,6 +3,7 @@
 use mpc_runtime::{Depth, Result, Step};
 
 use crate::Protocol;
+use crate::prepared::prepared_fields;
 use crate::value::{ClearBits, ClearVec, Shares};
 
 /// `width` rows of `lanes` shared bits: row `j` holds bit `j` of every lane.
@@ -12,6 +13,8 @@ pub struct Wires {
     lanes: usize,
     width: usize,
 }
+
+prepared_fields!(Wires { bits, lanes, width });
 
 impl Wires {
     /// Rows from one vector.

@@ -28,6 +28,7 @@ use crate::algebra::number::Number;
 use crate::blocks::ot::products::{Products, accept, offer, prepare};
 use crate::blocks::ot::{Call, Choices, Many, Ot, Received, Transfers};
 use crate::cost::{Cost, Sent};
+use crate::prepared::{prepared, prepared_fields};
 use crate::protocol::{Seeds, Setup, now};
 use crate::value::{Clear, ClearVec, Plane, Shares, Unit};
 
@@ -174,6 +175,8 @@ struct Triple {
     c: Plane,
     depth: Depth,
 }
+
+prepared_fields!(Triple { a, b, c, depth });
 
 pub(crate) fn out_of_range(party: Party, label: Label) -> Error {
     Error::Cheating { party, what: Misbehaviour::OutOfRange { label: label.0 } }
@@ -470,7 +473,8 @@ impl<N: Number> Additive<N> {
         if map.operands().contains(&0) {
             return Ok(vector::<N>(map.results(), depth, |_| ()));
         }
-        let Triple { a, b, c, depth: made } = self.triple(&step.ahead(), map).await?;
+        let make = async |prep: &Step| self.triple(prep, map).await;
+        let Triple { a, b, c, depth: made } = prepared(step, make).await?;
         let op = step.op(depth.max(made));
         let mut hidden = [elements::<N>(x), elements::<N>(y)].concat();
         let (d, e) = hidden.split_at_mut(x.len());

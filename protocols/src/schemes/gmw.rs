@@ -18,6 +18,7 @@ use mpc_runtime::{Depth, Key, Label, Op, Party, Result, Step};
 use crate::algebra::bits::{Wire, packed, stride};
 use crate::blocks::ot::{Bases, Call, Choices, Form, Many, Ot, Received, Transfers};
 use crate::cost::{Call as Charged, Cost, Verb};
+use crate::prepared::{prepared, prepared_fields};
 use crate::protocol::Seeds;
 use crate::value::{ClearBits, Plane, Shares, Unit};
 
@@ -64,6 +65,8 @@ struct Triples {
     c: Plane,
     depth: Depth,
 }
+
+prepared_fields!(Triples { a, b, c, depth });
 
 fn plane(len: usize, fill: impl FnOnce(&mut [u64])) -> Plane {
     Plane::build(Unit::Bit, len, fill)
@@ -199,7 +202,8 @@ impl Gmw {
         if len == 0 {
             return Ok(x.clone());
         }
-        let Triples { a, b, c, depth } = self.triples(&step.ahead(), len).await?;
+        let make = async |prep: &Step| self.triples(prep, len).await;
+        let Triples { a, b, c, depth } = prepared(step, make).await?;
         let op = step.op(x.depth.max(y.depth).max(depth));
         let wire = Wire { rows: 2, bits: len };
         let words = stride(len);

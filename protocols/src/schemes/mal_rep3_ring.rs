@@ -29,6 +29,7 @@ use crate::algebra::matrix;
 use crate::algebra::ring::{Covered, Ring};
 use crate::algebra::simd;
 use crate::cost::Cost;
+use crate::prepared::{prepared, prepared_fields};
 use crate::protocol::{Abort, Fut, Info, Parties, Protocol, Security, Seeds, Setup};
 use crate::value::{Shares, Unit};
 
@@ -65,6 +66,8 @@ struct Triple {
     factors: Shares,
     products: Shares,
 }
+
+prepared_fields!(Triple { factors, products });
 
 impl<W: Covered> Beaver<W> {
     /// A triple for operands of these lengths, verified.
@@ -146,10 +149,10 @@ impl<W: Covered> Way for Beaver<W> {
         y: &'a Shares,
     ) -> Fut<'a> {
         Box::pin(async move {
-            let prep = step.ahead();
             let (left, n) = (x.len(), x.len() + y.len());
-            let triple = Beaver::<W>::triple(bits, &prep, shape, [left, n - left]).await?;
-            let Triple { factors, products } = triple;
+            let make =
+                async |prep: &Step| Beaver::<W>::triple(bits, prep, shape, [left, n - left]).await;
+            let Triple { factors, products } = prepared(step, make).await?;
             let masked = zip::<W>(&Shares::concat(&[x.clone(), y.clone()]), &factors, W::minus);
             let op = step.op(masked.depth.max(products.depth));
             let form = Form::numbers::<W>(n);

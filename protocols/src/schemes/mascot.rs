@@ -28,8 +28,9 @@ use crate::algebra::number::Number;
 use crate::blocks::linear;
 use crate::blocks::ot::{Bases, Ot};
 use crate::cost::{Call, Cost, Verb};
-use crate::protocol::{Abort, Fut, Info, Parties, Protocol, Security, Seeds, Setup};
-use crate::value::{ClearVec, Shares};
+use crate::prepared::{prepared, prepared_fields};
+use crate::protocol::{Abort, Fut, Info, Keys, Parties, Protocol, Security, Seeds, Setup, done};
+use crate::value::{ClearVec, Plane, Shares};
 use crate::workers::Workers;
 
 /// What it promises.
@@ -75,6 +76,15 @@ pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>
     over_field::build::<Macs>(setup, me, seeds)
 }
 
+/// Random bits that one party knows.
+struct Hidden {
+    hiding: Shares,
+    known: Option<Plane>,
+    depth: Depth,
+}
+
+prepared_fields!(Hidden { hiding, known, depth });
+
 /// One party.
 struct Mascot<F> {
     bases: Bases,
@@ -103,8 +113,12 @@ impl<F: Prime + Authentic> Mascot<F> {
         let op = step.op(op.depth());
         self.ot.grow(&op, &self.bases).await?;
         self.numbers.agree(&step.op(op.depth())).await?;
-        assert!(self.one.set(self.numbers.one()).is_ok(), "the setup comes once");
+        self.knows_one();
         Ok(())
+    }
+
+    fn knows_one(&self) {
+        assert!(self.one.set(self.numbers.one()).is_ok(), "the setup comes once");
     }
 
     async fn multiplied(
@@ -128,16 +142,24 @@ impl<F: Prime + Authentic> Mascot<F> {
 
     /// Random bits are opened to the owner, who tells all where its own differ.
     async fn dealt_bits(&self, step: &Step, owner: Party, x: Known) -> Result<Shares> {
-        let (n, prep) = (x.len, step.ahead());
-        let hiding = self.numbers.random_bits(&prep, n).await?;
-        let known = self.numbers.open(&prep, &hiding, Some(owner), |x| x).await?;
-        let op = step.op(x.depth.max(known.depth));
+        let n = x.len;
+        let make = async |prep: &Step| {
+            let hiding = self.numbers.random_bits(prep, n).await?;
+            let known = self.numbers.open(prep, &hiding, Some(owner), |x| x).await?;
+            let depth = known.depth;
+            let known =
+                known.values().map(|known| plane(n, |out: &mut [F]| out.copy_from_slice(known)));
+            Ok(Hidden { hiding, known, depth })
+        };
+        let Hidden { hiding, known, depth } = prepared(step, make).await?;
+        let op = step.op(x.depth.max(depth));
         let bytes = n.div_ceil(8);
-        let differ = match known.values().zip(x.elements) {
+        let differ = match known.zip(x.elements) {
             None if n == 0 => vec![],
             None => op.recv(owner, BITS, bytes).await?.to_vec(),
             Some((known, own)) => {
-                let bit = |i: usize| Prime::wide(known[i]) != Prime::wide(of::<F>(&own)[i]);
+                let (known, own) = (of::<F>(&known), of::<F>(&own));
+                let bit = |i: usize| Prime::wide(known[i]) != Prime::wide(own[i]);
                 let mut differ = vec![0; bytes];
                 (0..n).for_each(|i| differ[i / 8] |= u8::from(bit(i)) << (i % 8));
                 for peer in (0..op.parties()).filter(|&peer| peer != owner && n > 0) {
@@ -225,6 +247,14 @@ impl<F: Prime + Authentic> FieldScheme<F> for Mascot<F> {
 
     fn setup<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
         Box::pin(self.set_up(step))
+    }
+
+    fn keys(&self) -> Keys {
+        self.numbers.keys()
+    }
+
+    fn restore<'a>(&'a self, _: &'a Step, keys: &'a [u8]) -> Fut<'a, ()> {
+        done(self.numbers.restore(keys).map(|()| self.knows_one()))
     }
 
     fn setup_cost(&self) -> Cost {

@@ -22,7 +22,7 @@ use crate::blocks::wires::{Wires, clear_rows};
 use crate::blocks::{circuits, linear, shuffle, sort};
 use crate::cost::{Call, Cost, Truncation, Verb};
 use crate::ledger::Ledger;
-use crate::protocol::{Domain, Fut, Protocol, Setup, now};
+use crate::protocol::{Domain, Fut, Keys, Protocol, Setup, now};
 use crate::value::{Clear, ClearBits, Plane, Shares, Unit};
 
 /// Verbs on shared bits: all that a binary scheme has to say.
@@ -97,6 +97,16 @@ pub trait BinaryScheme {
     /// As [`Protocol::setup_cost`].
     fn setup_cost(&self) -> Cost {
         Cost::local(self.parties())
+    }
+
+    /// As [`Protocol::keys`].
+    fn keys(&self) -> Keys {
+        Keys::default()
+    }
+
+    /// As [`Protocol::restore`].
+    fn restore<'a>(&'a self, step: &'a Step, _keys: &'a [u8]) -> Fut<'a, ()> {
+        self.setup(step)
     }
 
     /// `rows` rows of `width` bits in a uniformly random order that nobody knows, if the scheme knows
@@ -736,6 +746,26 @@ impl Protocol for OverBinary {
 
     fn setup_cost(&self, _: usize) -> Cost {
         self.scheme.setup_cost()
+    }
+
+    fn keys(&self) -> Keys {
+        self.scheme.keys()
+    }
+
+    fn restore<'a>(&'a self, step: &'a Step, keys: &'a [u8]) -> Fut<'a, ()> {
+        self.scheme.restore(step, keys)
+    }
+
+    fn as_calls<'a>(
+        &'a self,
+        p: &'a dyn Protocol,
+        step: &'a Step,
+        call: &'a Call,
+    ) -> Fut<'a, bool> {
+        Box::pin(async move {
+            let own = matches!(call.verb, Verb::Shuffle { width } if self.shuffle_cost(call, width).is_some());
+            Ok(!own && self.run(p, step, call).await?.is_some())
+        })
     }
 
     fn verifies(&self) -> bool {

@@ -16,7 +16,7 @@ use crate::algebra::field::{F61, F127, F255, Prime};
 use crate::algebra::matrix;
 use crate::blocks::shuffle;
 use crate::cost::{Call, Cost, Truncation, Verb};
-use crate::protocol::{Domain, Fut, Protocol, Seeds, Setup, now};
+use crate::protocol::{Domain, Fut, Keys, Protocol, Seeds, Setup, now};
 use crate::value::{Clear, ClearBits, ClearVec, Plane, Shares, Unit};
 use crate::workers::Workers;
 
@@ -94,6 +94,16 @@ pub(crate) trait FieldScheme<F: Prime> {
     /// As [`Protocol::setup_cost`].
     fn setup_cost(&self) -> Cost {
         Cost::local(self.parties())
+    }
+
+    /// As [`Protocol::keys`].
+    fn keys(&self) -> Keys {
+        Keys::default()
+    }
+
+    /// As [`Protocol::restore`].
+    fn restore<'a>(&'a self, step: &'a Step, _keys: &'a [u8]) -> Fut<'a, ()> {
+        self.setup(step)
     }
 
     /// Sums of products.
@@ -382,6 +392,14 @@ impl<F: Prime> Protocol for OverField<F> {
 
     fn setup_cost(&self, _: usize) -> Cost {
         self.scheme.setup_cost()
+    }
+
+    fn keys(&self) -> Keys {
+        self.scheme.keys()
+    }
+
+    fn restore<'a>(&'a self, step: &'a Step, keys: &'a [u8]) -> Fut<'a, ()> {
+        self.scheme.restore(step, keys)
     }
 
     fn cost(&self, call: &Call) -> Option<Cost> {

@@ -19,6 +19,7 @@ use super::gmw::{Gmw, SHORT};
 use crate::algebra::number::Number;
 use crate::blocks::ot::{Bases, Ot};
 use crate::cost::{Call, Cost, Truncation, Verb};
+use crate::prepared::prepared;
 use crate::protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
 use crate::value::{Clear, ClearBits, Plane, Shares};
 
@@ -80,9 +81,12 @@ impl<N: Number> Semi2k<N> {
     /// `c = a ⊕ r` is opened, and `a = c + (1 - 2c)·r`.
     async fn composed(&self, step: &Step, a: &Shares, k: usize, signed: bool) -> Result<Shares> {
         let len = a.len();
-        let prep = step.ahead();
-        let r = self.gmw.random(&prep, len);
-        let weighed = self.numbers.converted(&prep, r.plane(0).words(), len, k).await?;
+        let make = async |prep: &Step| {
+            let r = self.gmw.random(prep, len);
+            let weighed = self.numbers.converted(prep, r.plane(0).words(), len, k).await?;
+            Ok((r, weighed))
+        };
+        let (r, weighed) = prepared(step, make).await?;
         let hidden = self.gmw.xor(a, &r).at_depth(weighed.depth);
         let c = self.gmw.open(step, &hidden, None).await?;
         let (c_known, r) = (c.values().expect("opened to all"), elements::<N>(&weighed));
@@ -125,6 +129,10 @@ impl<N: Number> Protocol for Semi2k<N> {
             self.short.grow(&step.op(op.depth()), &self.bases).await?;
             self.gmw.grow(&step.op(op.depth()), &self.bases).await
         })
+    }
+
+    fn restore<'a>(&'a self, _: &'a Step, _: &'a [u8]) -> Fut<'a, ()> {
+        now(()) // transfers are for preprocessing alone
     }
 
     fn setup_cost(&self, parties: usize) -> Cost {

@@ -27,7 +27,10 @@ use super::spdz::{FORM, Spdz};
 use crate::algebra::ring::Wide;
 use crate::blocks::ot::{Bases, Ot};
 use crate::cost::{Call, Cost, Truncation, Verb};
-use crate::protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
+use crate::prepared::prepared;
+use crate::protocol::{
+    Abort, Domain, Fut, Info, Keys, Parties, Protocol, Security, Seeds, Setup, done, now,
+};
 use crate::value::{Clear, ClearBits, Plane, Shares};
 
 /// What it promises.
@@ -115,7 +118,8 @@ impl<N: Authentic> Spdz2k<N> {
 
     /// Numbers of `k` bits each.
     async fn composed(&self, step: &Step, a: &Shares, k: usize, signed: bool) -> Result<Shares> {
-        let r = self.numbers.random_bits(&step.ahead(), a.len()).await?;
+        let make = async |prep: &Step| self.numbers.random_bits(prep, a.len()).await;
+        let r = prepared(step, make).await?;
         let hidden = self.bits.zip(a, &lowest::<N>(&r), u64::wrapping_add);
         let c = self.bits.open(step, &hidden, None, |x| x & 1 == 1).await?;
         let bits = self.numbers.with_clear(&r, &c, |r, c, one| if c { one.minus(r) } else { r });
@@ -154,6 +158,14 @@ impl<N: Authentic> Protocol for Spdz2k<N> {
 
     fn setup<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
         Box::pin(self.set_up(step))
+    }
+
+    fn keys(&self) -> Keys {
+        self.numbers.keys()
+    }
+
+    fn restore<'a>(&'a self, _: &'a Step, keys: &'a [u8]) -> Fut<'a, ()> {
+        done(self.numbers.restore(keys))
     }
 
     fn setup_cost(&self, parties: usize) -> Cost {

@@ -36,7 +36,8 @@ use crate::algebra::bits::{Wire, packed};
 use crate::blocks::coin;
 use crate::blocks::ot::{Bases, Ot};
 use crate::cost::{Call, Cost, Verb};
-use crate::protocol::{Abort, Fut, Info, Parties, Protocol, Security, Seeds, Setup};
+use crate::prepared::prepared;
+use crate::protocol::{Abort, Fut, Info, Keys, Parties, Protocol, Security, Seeds, Setup, done};
 use crate::value::{ClearBits, Plane, Shares, Unit};
 
 /// What it promises.
@@ -101,13 +102,20 @@ impl Tinier {
         })
     }
 
+    /// Random bits that nobody knows, or that only `owner` knows.
+    async fn random(&self, step: &Step, len: usize, owner: Option<Party>) -> Result<Shares> {
+        let make = async |prep: &Step| self.holder.random(&prep.op(Depth::ZERO), len, owner).await;
+        prepared(step, make).await
+    }
+
     /// By a triple made ahead.
     async fn multiplied(&self, step: &Step, x: &Shares, y: &Shares) -> Result<Shares> {
         let len = x.len();
         if len == 0 {
             return Ok(x.clone());
         }
-        let Triples { a, b, c } = self.holder.triples(&step.ahead(), len, self.stat_sec).await?;
+        let make = async |prep: &Step| self.holder.triples(prep, len, self.stat_sec).await;
+        let Triples { a, b, c } = prepared(step, make).await?;
         let op = step.op(x.depth.max(y.depth).max(c.depth));
         let hidden = Shares::concat(&[sum(x, &a), sum(y, &b)]);
         let opened = self.openings.open(&self.holder, &op, AND, &hidden).await?;
@@ -123,8 +131,7 @@ impl Tinier {
         if len == 0 {
             return Ok(nothing(x.depth));
         }
-        let ahead = step.ahead();
-        let random = self.holder.random(&ahead.op(Depth::ZERO), len, Some(owner)).await?;
+        let random = self.random(step, len, Some(owner)).await?;
         let op = step.op(x.depth.max(random.depth));
         let wire = Wire { rows: 1, bits: len };
         let difference = if owner == self.holder.me {
@@ -148,8 +155,7 @@ impl Tinier {
         }
         let (mut told, mut mask) = (a.clone(), None);
         if to.is_some() {
-            let ahead = step.ahead();
-            let random = self.holder.random(&ahead.op(Depth::ZERO), len, to).await?;
+            let random = self.random(step, len, to).await?;
             told = sum(&told, &random);
             mask = Some(random);
         }
@@ -212,6 +218,14 @@ impl BinaryScheme for Tinier {
         })
     }
 
+    fn keys(&self) -> Keys {
+        self.holder.ot.keys()
+    }
+
+    fn restore<'a>(&'a self, _: &'a Step, keys: &'a [u8]) -> Fut<'a, ()> {
+        done(self.holder.ot.restore(keys))
+    }
+
     fn setup_cost(&self) -> Cost {
         let n = self.holder.n;
         Bases::cost(n).then(&Ot::growing(FORM, n))
@@ -255,7 +269,7 @@ impl BinaryScheme for Tinier {
             if n == 0 {
                 return Ok(nothing(Depth::ZERO));
             }
-            self.holder.random(&step.ahead().op(Depth::ZERO), n, None).await
+            self.random(step, n, None).await
         })
     }
 

@@ -31,7 +31,10 @@ use super::over_binary::{BinaryScheme, OverBinary};
 use crate::algebra::bits::{packed, stride};
 use crate::blocks::ot::{self, Bases, Block, Choices, Form, Hash, Many, Ot};
 use crate::cost::{Call, Cost, Verb};
-use crate::protocol::{Abort, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
+use crate::prepared::prepared;
+use crate::protocol::{
+    Abort, Fut, Info, Keys, Parties, Protocol, Security, Seeds, Setup, done, now,
+};
 use crate::value::{ClearBits, Plane, Shares, Unit};
 
 /// What it promises.
@@ -249,23 +252,30 @@ impl Yao {
         if len == 0 {
             return Ok(vector(0, x.depth, |_| ()));
         }
-        let ahead = step.ahead();
-        let transfers_op = ahead.op(Depth::ZERO);
-        let random = self.transferred(&transfers_op, len).await?;
-        let op = step.op(x.depth.max(transfers_op.depth()));
+        let make = async |prep: &Step| {
+            let op = prep.op(Depth::ZERO);
+            let random = self.transferred(&op, len).await?;
+            let labels = vector(len, op.depth(), |out| self.received(&random, out));
+            let choices = Plane::build(Unit::Bit, len, |out| {
+                out.iter_mut().zip(random.choices.iter()).for_each(|(o, word)| *o = *word);
+            });
+            Ok((labels, choices))
+        };
+        let (random, choices) = prepared(step, make).await?;
+        let op = step.op(x.depth.max(random.depth));
         let mut change = Zeroizing::new(vec![0; stride(len)]);
         if self.garbles() {
             let bytes = op.recv(EVALUATOR, CHOICE, len.div_ceil(8)).await?;
             change.copy_from_slice(Plane::from_payload(Unit::Bit, len, bytes).words());
         } else {
             let known = packed(x.values().expect("the owner has its values"));
-            let words = known.zip(random.choices.iter());
+            let words = known.zip(choices.words());
             change.iter_mut().zip(words).for_each(|(c, (x, r))| *c = x ^ r);
             op.send(GARBLER, CHOICE, payload(&change, len))?;
         }
         let delta = self.delta();
         Ok(vector(len, op.round(), |out| {
-            self.received(&random, out);
+            out.copy_from_slice(labels(random.plane(0)));
             out.iter_mut().enumerate().for_each(|(i, o)| *o ^= times(bit(&change, i), delta));
         }))
     }
@@ -349,6 +359,14 @@ impl BinaryScheme for Yao {
             self.bases.agree(&op).await?;
             self.ot.grow(&step.op(op.depth()), &self.bases).await
         })
+    }
+
+    fn keys(&self) -> Keys {
+        self.ot.keys()
+    }
+
+    fn restore<'a>(&'a self, _: &'a Step, keys: &'a [u8]) -> Fut<'a, ()> {
+        done(self.ot.restore(keys))
     }
 
     fn setup_cost(&self) -> Cost {

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use mpc_protocols::{Comparison, Truncation};
@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Local(Local),
     /// Run one party
     Run(Run),
+    /// Make the preprocessing of a run ahead of it, without inputs
+    Prep(Prep),
     /// Run in the clear: what every protocol must compute
     Emulate(Emulate),
     /// List the protocols
@@ -93,8 +95,33 @@ pub(crate) struct Local {
     #[command(flatten)]
     pub(crate) choice: Choice,
     /// Number of parties; the protocol's smallest if not given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
+    #[arg(long, value_name = "N", value_parser = parties())]
     pub(crate) parties: Option<u64>,
+    /// Use the preprocessing that `mpcvm prep` has made in this folder, once
+    #[arg(long, value_name = "DIR")]
+    pub(crate) prep: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Prep {
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+    /// File that keeps what this party makes; without --party a folder for the files of all, which then
+    /// run on this machine
+    #[arg(long, value_name = "PATH")]
+    pub(crate) out: PathBuf,
+    /// Number of this party, from 0
+    #[arg(long, value_name = "I", requires = "config")]
+    pub(crate) party: Option<Party>,
+    /// Session file
+    #[arg(long, value_name = "SESSION.toml", requires = "party")]
+    pub(crate) config: Option<PathBuf>,
+    /// Number of parties on this machine; the protocol's smallest if not given
+    #[arg(long, value_name = "N", value_parser = parties(), conflicts_with = "party")]
+    pub(crate) parties: Option<u64>,
+    /// One of the processes of `mpcvm prep` on this machine: standard input is a listening socket
+    #[arg(long, hide = true)]
+    pub(crate) child: bool,
 }
 
 #[derive(Args)]
@@ -107,6 +134,9 @@ pub(crate) struct Run {
     /// Session file
     #[arg(long, value_name = "SESSION.toml")]
     pub(crate) config: PathBuf,
+    /// Use the preprocessing that `mpcvm prep` has kept in this file, once
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prep: Option<PathBuf>,
     /// One of the processes of `mpcvm local`: standard input is a listening socket
     #[arg(long, hide = true)]
     pub(crate) child: bool,
@@ -122,11 +152,46 @@ impl Choice {
     }
 }
 
-impl Run {
+/// One of the parties.
+pub(crate) struct Place<'a> {
+    pub(crate) party: Party,
+    pub(crate) config: &'a Path,
+    /// Whether the other parties run on this machine, and it is a child of one process as they are.
+    pub(crate) child: bool,
+}
+
+impl Place<'_> {
     /// What messages start with.
     pub(crate) fn prefix(&self) -> String {
         if self.child { format!("party {}: ", self.party) } else { String::new() }
     }
+}
+
+impl Run {
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place { party: self.party, config: &self.config, child: self.child }
+    }
+}
+
+impl Prep {
+    /// `None` if all parties run on this machine.
+    pub(crate) fn place(&self) -> Option<Place<'_>> {
+        let config = self.config.as_deref()?;
+        Some(Place { party: self.party?, config, child: self.child })
+    }
+}
+
+/// What a party, or all of them, are to do.
+#[derive(Clone, Copy)]
+pub(crate) enum Task<'a> {
+    /// Run a program, with preprocessing that is kept there, if any is.
+    Run(Option<&'a Path>),
+    /// Make preprocessing and keep it there.
+    Prep(&'a Path),
+}
+
+fn parties() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=64)
 }
 
 #[derive(Args)]

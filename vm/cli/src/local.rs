@@ -1,4 +1,4 @@
-//! `mpcvm local`: all parties as processes of this machine, over TLS on the loopback interface.
+//! `mpcvm local`, and `mpcvm prep` without a session: all parties as processes of this machine, over TLS on the loopback interface.
 //!
 //! Keys and certificates are made for the one run and removed as soon as all parties are connected.
 //! Each child inherits its listening socket, so no port is ever free for others to take.
@@ -15,7 +15,7 @@ use mpc_protocols::registry;
 use mpc_runtime::{Party, Result};
 use serde_json::Value;
 
-use crate::arguments::{Choice, Local};
+use crate::arguments::{Choice, Task};
 use crate::load::{self, Loaded};
 use crate::run::{DEFAULT_PROTOCOL, MARK, finish};
 use crate::{
@@ -25,15 +25,15 @@ use crate::{
 /// How long the other parties may take to tell what they saw, after one has failed.
 const GRACE: Duration = Duration::from_millis(2500);
 
-pub(crate) fn run(arguments: &Local) -> Outcome {
-    let mut choice = arguments.choice.resolved()?;
+pub(crate) fn run(choice: &Choice, parties: Option<u64>, task: Task) -> Outcome {
+    let mut choice = choice.resolved()?;
     let loaded = load::load(&choice.file, &choice.define, &choice.input)?;
     choice.input = loaded.inputs(&choice.input);
     let choice = &choice;
     load::entry(&loaded.program, &choice.entry)?;
     let name = choice.protocol.as_deref().unwrap_or(DEFAULT_PROTOCOL);
     let least = registry::find(name)?.info.parties.least();
-    let parties = arguments.parties.map_or(least, |n| n as usize);
+    let parties = parties.map_or(least, |n| n as usize);
     if !registry::find(name)?.info.parties.fit(parties) {
         let takes = registry::find(name)?.info.parties;
         return Err(wrong(format!("{name} takes {takes} parties, not {parties}")).into());
@@ -44,6 +44,9 @@ pub(crate) fn run(arguments: &Local) -> Outcome {
     inputs::read(&loaded.program, &choice.input, |_| false)?;
     results::check(&loaded.program, choice)?;
 
+    if let Task::Prep(folder) = task {
+        fs::create_dir_all(folder).map_err(|e| wrong(format!("{}: {e}", folder.display())))?;
+    }
     let directory = Directory::new()?;
     let listeners = prepare(&directory.0, &loaded, parties)?;
     let file = directory.0.join("program.mpcb");
@@ -52,7 +55,7 @@ pub(crate) fn run(arguments: &Local) -> Outcome {
     let (tell, told) = channel();
     for (me, listener) in listeners.into_iter().enumerate() {
         let mine = inputs::of_party(&loaded.program, &choice.input, |role| roles[role] == me);
-        let command = command(choice, &directory.0, &loaded, &roles, me, &mine)?;
+        let command = command(choice, task, &directory.0, &loaded, &roles, me, &mine)?;
         children.start(command, listener, tell.clone())?;
     }
     drop(tell);
@@ -117,6 +120,7 @@ fn prepare(directory: &Path, loaded: &Loaded, parties: usize) -> Result<Vec<TcpL
 
 fn command(
     choice: &Choice,
+    task: Task,
     directory: &Path,
     loaded: &Loaded,
     roles: &[Party],
@@ -125,7 +129,13 @@ fn command(
 ) -> Result<Command> {
     let program = std::env::current_exe().map_err(|e| wrong(format!("own program: {e}")))?;
     let mut command = Command::new(program);
-    command.arg("run").arg(directory.join("program.mpcb")).arg("--child");
+    let file = |folder: &Path| folder.join(format!("party{me}.prep"));
+    match task {
+        Task::Run(None) => command.arg("run"),
+        Task::Run(Some(folder)) => command.arg("run").arg("--prep").arg(file(folder)),
+        Task::Prep(folder) => command.arg("prep").arg("--out").arg(file(folder)),
+    };
+    command.arg(directory.join("program.mpcb")).arg("--child");
     command.args(["--party", &me.to_string()]);
     command.arg("--config").arg(directory.join("session.toml"));
     let mut option = |name: &str, value: String| {

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use mpc_runtime::Error;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, Task};
 
 /// Security checks stay in what is shipped.
 const _: () = assert!(
@@ -44,8 +44,18 @@ fn main() -> ExitCode {
         }
     };
     let (who, outcome) = match arguments.command {
-        Command::Run(run) => (run.prefix(), run::run(&run, started)),
-        Command::Local(local) => (String::new(), local::run(&local)),
+        Command::Run(run) => {
+            let (place, task) = (run.place(), Task::Run(run.prep.as_deref()));
+            (place.prefix(), run::run(&place, &run.choice, task, started))
+        }
+        Command::Local(local) => {
+            let task = Task::Run(local.prep.as_deref());
+            (String::new(), local::run(&local.choice, local.parties, task))
+        }
+        Command::Prep(prep) => match (prep.place(), Task::Prep(&prep.out)) {
+            (Some(place), task) => (place.prefix(), run::run(&place, &prep.choice, task, started)),
+            (None, task) => (String::new(), local::run(&prep.choice, prep.parties, task)),
+        },
         Command::Emulate(emulate) => (String::new(), emulate::run(&emulate)),
         Command::Protocols(protocols) => (String::new(), protocols::run(&protocols)),
         Command::Keygen(keygen) => (String::new(), keygen::run(&keygen)),

@@ -1,4 +1,4 @@
-//! `mpcvm run`: one party.
+//! `mpcvm run` and `mpcvm prep`: one party.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 use mpc_bytecode::{Program, Receivers};
 use mpc_protocols::{Comparison, Seeds, Setup, registry};
 use mpc_runtime::{Party, Result};
+use mpc_vm::data::kept::{self, Reader, Reading, Writing};
 use mpc_vm::data::output;
 use mpc_vm::machine::{Binding, Machine};
-use mpc_vm::net::{Terms, connect};
+use mpc_vm::net::{Peer, Terms, connect};
+use mpc_vm::prepare::prepare;
 use mpc_vm::session::Session;
 use serde_json::{Value, json};
 
-use crate::arguments::{Choice, Run};
+use crate::arguments::{Choice, Place, Task};
 use crate::progress::Progress;
 use crate::stats::Seconds;
 use crate::{Outcome, PEER_FAILED, inputs, load, print, results, stats, tell, wrong};
@@ -28,12 +30,12 @@ pub(crate) const MARK: char = '\u{1}';
 /// How often a child looks whether its parent is still there.
 const PARENT_CHECK: Duration = Duration::from_millis(200);
 
-pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
-    let (me, choice) = (arguments.party, &arguments.choice.resolved()?);
-    if arguments.child {
-        watch_parent(arguments.config.parent().map(Path::to_path_buf));
+pub(crate) fn run(place: &Place, choice: &Choice, task: Task, started: Instant) -> Outcome {
+    let (me, choice) = (place.party, &choice.resolved()?);
+    if place.child {
+        watch_parent(place.config.parent().map(Path::to_path_buf));
     }
-    let session = Session::load(&arguments.config)?;
+    let session = Session::load(place.config)?;
     let parties = session.parties.len();
     let loaded = load::load(&choice.file, &choice.define, &choice.input)?;
     let given = loaded.inputs(&choice.input);
@@ -52,20 +54,35 @@ pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
     let protocol = choice.protocol.as_deref().or(session.protocol.as_deref());
     let protocol = registry::find(protocol.unwrap_or(DEFAULT_PROTOCOL))?;
     let roles = bind_roles(&program, choice, &session)?;
-    let values = inputs::read(&program, &given, |role| roles[role] == me)?;
+    let runs = matches!(task, Task::Run(_));
+    let values = inputs::read(&program, &given, |role| runs && roles[role] == me)?;
 
     // what the protocol says of itself does not depend on seeds, so it can be agreed on first
     let none = Seeds { session: [0; 32], own: [0; 32], pair: vec![[0; 32]; parties] };
     let domain = protocol.build(&setup, me, &none)?.domain().to_string();
-    let listener = if arguments.child { Some(inherited_listener()?) } else { None };
+    let listener = if place.child { Some(inherited_listener()?) } else { None };
     let (mut options, warning) = session.options(me, listener)?;
     if let Some(warning) = warning {
         tell(format!("mpcvm: warning: {warning}"));
     }
     options.network = network;
     let about = about(&program, choice, protocol.info.name, &setup, &domain, options.network);
-    let connected = connect(options, terms(&about, &program, &roles, &setup))?;
-    if arguments.child {
+    let mut terms = terms(&about, &program, &roles, &setup);
+    let bound = bound(&terms, place, &options.roster);
+    let used = match task {
+        Task::Run(Some(file)) => Some(kept(file, &bound)?),
+        _ => None,
+    };
+    terms.add(
+        "preprocessing",
+        match (&task, &used) {
+            (Task::Prep(_), _) => "is made, and nothing else".into(),
+            (_, Some(reader)) => format!("of session {}", load::hex(&reader.about().id)),
+            (_, None) => "is made when it is needed".to_string(),
+        },
+    );
+    let connected = connect(options, terms)?;
+    if place.child {
         print(format!("{MARK}ready\n"))?;
     }
     let setup_time = started.elapsed();
@@ -79,27 +96,75 @@ pub(crate) fn run(arguments: &Run, started: Instant) -> Outcome {
     drop(seeds);
     let binding = Binding { roles: roles.clone(), inputs: values, ..Default::default() };
     let transport = Box::new(connected.transport);
-    let mut machine = Machine::new(program.clone(), scheme, transport, binding)?;
-    let mut progress = Progress::new(&program, entry, !arguments.child || me == 0);
-    let outcome = machine.run(&choice.entry, &mut |issued, at| progress.at(issued, at));
+    let mut progress = Progress::new(&program, entry, !place.child || me == 0);
+    let mut told = |issued, at| progress.at(issued, at);
+    let outcome = match task {
+        Task::Run(_) => {
+            let used = used.map(Reading::begin).transpose()?;
+            let mut machine = Machine::new(program.clone(), scheme, transport, binding)?;
+            used.iter().for_each(|kept| machine.use_preprocessing(Box::new(kept.clone())));
+            let outcome = machine.run(&choice.entry, &mut told);
+            let wiped = used.map_or(Ok(()), Reading::wipe);
+            let outcome = outcome?;
+            machine.close()?;
+            wiped?;
+            outcome
+        }
+        Task::Prep(out) => {
+            let about = kept::About { terms: bound.encode(), id: connected.session_id };
+            let writing = Writing::create(out, &about)?;
+            let (program, keeper) = (program.clone(), Box::new(writing.clone()));
+            let entry = &choice.entry;
+            let made = prepare(program, scheme, transport, binding, entry, keeper, &mut told);
+            if made.is_err() {
+                let _ = std::fs::remove_file(out); // what is left of it cannot be used
+            }
+            let outcome = made?;
+            writing.finish()?;
+            outcome
+        }
+    };
     progress.end();
-    let outcome = outcome?;
     let run_time = started.elapsed() - setup_time;
-    machine.close()?;
 
-    let prints = |id: u32| !arguments.child || first_receiver(&program, &roles, id) == me;
+    let prints = |id: u32| runs && !place.child || first_receiver(&program, &roles, id) == me;
     let outputs = (outcome.outputs.iter())
         .filter(|(id, _)| prints(*id))
         .map(|(id, values)| (*id as usize, values.as_slice()));
     results::give(&program, outputs, choice.output_dir.as_deref(), choice.json)?;
     let seconds = Seconds { total: started.elapsed(), setup: setup_time, run: run_time };
     let party = stats::of_party(&program, me, &outcome.stats, outcome.instructions, &seconds);
-    if arguments.child {
+    if place.child {
         let told = json!({ "about": about, "party": party });
         return Ok(print(format!("{MARK}stats {told}\n"))?);
     }
     let whole = stats::of_run(&about, vec![party]);
     finish(choice, &whole)
+}
+
+/// What preprocessing is bound to: all that the parties agree on, and who they are. Parties that run on one
+/// machine get new keys for each run.
+fn bound(terms: &Terms, place: &Place, roster: &[Peer]) -> Terms {
+    let mut bound = terms.clone();
+    bound.add("party", place.party);
+    bound.add("parties", roster.len());
+    for (party, peer) in roster.iter().enumerate().filter(|_| !place.child) {
+        bound.add(&format!("fingerprint of party {party}"), peer.fingerprint);
+    }
+    bound
+}
+
+/// Preprocessing from a file, if it belongs to this run.
+fn kept(file: &Path, bound: &Terms) -> Result<Reader> {
+    let reader = Reader::open(file)?;
+    let other = |what| wrong(format!("{}: this preprocessing is {what}", file.display()));
+    let terms = Terms::decode(&reader.about().terms).ok_or_else(|| other("damaged".into()))?;
+    match bound.first_difference(&terms) {
+        None => Ok(reader),
+        Some((name, here, there)) => {
+            Err(other(format!("for another run: `{name}` was {there}, it is {here}")))
+        }
+    }
 }
 
 /// Writes and prints the statistics of a run.

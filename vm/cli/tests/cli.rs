@@ -156,6 +156,48 @@ fn local_runs_every_party_as_a_process() {
 }
 
 #[test]
+fn preprocessing_is_made_ahead_and_used_once() {
+    let (place, file) = place_with_program("prep");
+    let (a, b) = (input(&place, "a", "a.csv"), input(&place, "b", "b.csv"));
+    let kept = place.0.join("kept").display().to_string();
+    let stats = place.0.join("stats.json").display().to_string();
+    let output = mpcvm(&["prep", &file, "--protocol", "spdz2k", "--out", &kept, "--quiet"]);
+    let told = text(&output.stderr);
+    assert!(output.status.success() && output.stdout.is_empty(), "{told}");
+    refused(&["prep", &file, "--protocol", "spdz2k", "--party", "0", "--out", &kept], "--config");
+
+    let inputs = ["--input", &a, "--input", &b];
+    let with = |protocol: &'static str, more: &[&'static str]| {
+        let mut arguments = vec!["local", &*file, "--protocol", protocol, "--prep", &*kept];
+        arguments.extend(inputs.iter().chain(more));
+        arguments.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let run =
+        |arguments: &[String]| mpcvm(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let fails = |arguments: &[String], expected: &str| {
+        let output = run(arguments);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(expected), "{told}");
+    };
+    fails(&with("mascot", &[]), "for another run: `protocol` was spdz2k, it is mascot");
+    fails(&with("spdz2k", &["--stat-sec=44"]), "`statistical security` was 40, it is 44");
+    fails(&with("spdz2k", &["--role=alice=1"]), "`role alice` was 0, it is 1");
+
+    let mut arguments = with("spdz2k", &[]);
+    arguments.extend(["--stats".into(), stats.clone()]);
+    let output = run(&arguments);
+    assert_eq!(text(&output.stdout), "sum = [11, 18]\n", "{}", text(&output.stderr));
+    let told: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&stats).unwrap()).unwrap();
+    for party in told["per_party"].as_array().unwrap() {
+        assert_eq!(party["bytes_sent_preprocessing"], 0, "{told}");
+        assert_ne!(party["bytes_sent_online"], 0);
+    }
+    fails(&with("spdz2k", &[]), "party0.prep");
+}
+
+#[test]
 fn bad_input_is_told_in_one_line_with_exit_code_2() {
     let (place, file) = place_with_program("bad");
     let a = input(&place, "a", "a.csv");

@@ -12,6 +12,7 @@
 //! | [`output`] | results as text, JSON, files |
 
 pub mod convert;
+pub mod kept;
 pub mod npy;
 pub mod output;
 pub mod table;

@@ -329,7 +329,7 @@ impl Machine {
         let operands: Vec<Operand> =
             first.iter().enumerate().map(|(i, w)| w.phantom(len(i))).collect();
         let opcode = self.program.code[self.pc - 1].opcode();
-        let step = self.executor.step(u64::MAX, 0, Depth::ZERO);
+        let step = self.executor.step(u64::MAX, 0, Depth::ZERO).hypothetical();
         self.levels.course((opcode, parameters, longest(groups)), step, operands, call)
     }
 }

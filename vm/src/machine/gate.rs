@@ -245,7 +245,7 @@ impl Machine {
     }
 
     /// Runs the check of the protocol while all tasks wait.
-    fn check(&mut self) -> Result<()> {
+    pub(super) fn check(&mut self) -> Result<()> {
         self.checks.unverified.set(0);
         let others = self.executor.pending();
         let (id, place) = (self.tasks, self.pc.saturating_sub(1) as u32);

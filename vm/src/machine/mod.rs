@@ -24,7 +24,9 @@ use mpc_protocols::blocks::netlist::{self, Netlist};
 use mpc_protocols::value::live_bytes;
 use mpc_protocols::{Clear, ClearBits, Domain, Protocol, Shares};
 use mpc_runtime::executor::EARLY_BYTES;
-use mpc_runtime::{Depth, Error, Executor, Party, Result, Slot, Stats, Transport};
+use mpc_runtime::{
+    Depth, Error, Executor, Keeper, Party, Preprocessing, Result, Slot, Stats, Transport,
+};
 
 use bank::{Bank, Source};
 use gate::Checks;
@@ -100,9 +102,7 @@ pub struct Machine {
     window: usize,
     issued: u64,
     decisions: Vec<bool>,
-    /// Where costs are estimated: decisions to take where a condition is absent, in order; then the
-    /// jump is taken.
-    replay: Option<std::vec::IntoIter<bool>>,
+    absent: Absent,
     memory_limit: usize,
     tile_bits: usize,
     /// Whether the protocol has agreed on its keys.
@@ -112,6 +112,16 @@ pub struct Machine {
     checks: Checks,
     /// Whether a peer failed or misbehaved: nothing is to be learnt from keys and shares any more.
     broken: bool,
+}
+
+/// What is done where a clear value is absent that decides what comes next.
+enum Absent {
+    /// That is an error.
+    Wrong,
+    /// Costs are estimated: decisions, in order; then jumps are taken. Any index will do.
+    Replayed(std::vec::IntoIter<bool>),
+    /// Preprocessing is made: any index will do.
+    Unforeseen,
 }
 
 /// Place of what happens before the first instruction.
@@ -135,9 +145,36 @@ impl Machine {
         let mut executor = Executor::new(transport);
         executor.set_clock(nanoseconds);
         let mut machine = Machine::unchecked(program, protocol, executor, binding);
-        let ahead = machine.memory_limit.saturating_mul(EARLY_FACTOR);
-        machine.executor.set_early_limit(EARLY_BYTES.saturating_add(ahead));
+        machine.executor.set_early_limit(machine.early_limit());
         Ok(machine)
+    }
+
+    /// A machine that runs the preprocessing of a program only, and keeps it; `protocol` is a
+    /// [`mpc_protocols::Preparer`].
+    pub(crate) fn preparing(
+        program: Rc<Program>,
+        protocol: Rc<dyn Protocol>,
+        transport: Box<dyn Transport>,
+        binding: Binding,
+        keeper: Box<dyn Keeper>,
+    ) -> Machine {
+        let mut executor = Executor::new(transport);
+        executor.set_clock(nanoseconds);
+        executor.set_preprocessing(Preprocessing::Made(keeper));
+        let mut machine = Machine::unchecked(program, protocol, executor, binding);
+        machine.absent = Absent::Unforeseen;
+        machine.executor.set_early_limit(machine.early_limit());
+        machine
+    }
+
+    /// Takes the preprocessing of the run from what an earlier one has kept.
+    pub fn use_preprocessing(&mut self, keeper: Box<dyn Keeper>) {
+        self.executor.set_preprocessing(Preprocessing::Used(keeper));
+    }
+
+    /// Bytes that a peer may send ahead.
+    fn early_limit(&self) -> usize {
+        EARLY_BYTES.saturating_add(self.memory_limit.saturating_mul(EARLY_FACTOR))
     }
 
     pub(crate) fn unchecked(
@@ -171,7 +208,7 @@ impl Machine {
             window: FIRST_WINDOW,
             issued: 0,
             decisions: vec![],
-            replay: None,
+            absent: Absent::Wrong,
             memory_limit,
             tile_bits,
             set_up: false,
@@ -182,7 +219,7 @@ impl Machine {
 
     /// Lets jumps on absent conditions go as recorded, and takes absent indices for 0.
     pub(crate) fn replay(&mut self, decisions: Vec<bool>) {
-        self.replay = Some(decisions.into_iter());
+        self.absent = Absent::Replayed(decisions.into_iter());
     }
 
     /// Runs an entry to its end.
@@ -234,6 +271,9 @@ impl Machine {
         }
         self.pass_gate()?;
         self.drain()?;
+        if matches!(self.absent, Absent::Unforeseen) {
+            self.check()?; // what is kept is right
+        }
         self.executor.check_leftovers()?;
         let outputs = self.outputs.drain(..).filter_map(|(id, slot)| {
             let handed = slot.get().expect("all tasks are over");
@@ -254,7 +294,7 @@ impl Machine {
         }
         let step = self.executor.step(self.tasks, SETUP, Depth::ZERO);
         let protocol = self.protocol.clone();
-        let setup = async move { protocol.setup(&step.preprocessing()).await };
+        let setup = async move { mpc_protocols::set_up(&*protocol, &step).await };
         self.executor.spawn(self.tasks, SETUP, setup);
         self.tasks += 1;
         self.drive(|executor| executor.pending() == 0).map(drop)

@@ -58,26 +58,32 @@ impl Terms {
             return None;
         }
         let mut text = format!("parties {} and {} disagree", me.min(peer), me.max(peer));
-        let missing = "(absent)".to_string();
-        let longest = self.fields.len().max(theirs.fields.len());
-        let order =
-            self.fields.iter().chain(&theirs.fields).map(|(name, _)| name).take(2 * longest);
-        for name in order {
-            let find = |t: &Terms| t.fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
-            let (mine, other) = (find(self), find(theirs));
-            if mine != other {
-                let mine = shorten(&mine.unwrap_or_else(|| missing.clone()));
-                let other = shorten(&other.unwrap_or_else(|| missing.clone()));
+        match self.first_difference(theirs) {
+            Some((name, mine, other)) => {
                 let _ =
                     write!(text, " on `{name}`: party {me} has {mine}, party {peer} has {other}");
-                return Some(text);
             }
+            None => text.push_str(" on the order of the terms"),
         }
-        text.push_str(" on the order of the terms");
         Some(text)
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The first field that differs, with both values as they can be shown.
+    pub fn first_difference(&self, theirs: &Terms) -> Option<(String, String, String)> {
+        let names = self.fields.iter().chain(&theirs.fields).map(|(name, _)| name);
+        for name in names {
+            let find = |t: &Terms| t.fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+            let (mine, other) = (find(self), find(theirs));
+            if mine != other {
+                let shown = |value: Option<String>| shorten(&value.unwrap_or("(absent)".into()));
+                return Some((shorten(name), shown(mine), shown(other)));
+            }
+        }
+        None
+    }
+
+    /// All fields as bytes.
+    pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for text in self.fields.iter().flat_map(|(name, value)| [name, value]) {
             out.extend_from_slice(&(text.len() as u32).to_le_bytes());
@@ -87,7 +93,7 @@ impl Terms {
     }
 
     /// `None` if the bytes are not those of [`Terms::encode`].
-    pub(crate) fn decode(mut bytes: &[u8]) -> Option<Terms> {
+    pub fn decode(mut bytes: &[u8]) -> Option<Terms> {
         let mut texts = Vec::new();
         while !bytes.is_empty() {
             let (length, rest) = bytes.split_at_checked(4)?;

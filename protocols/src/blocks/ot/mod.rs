@@ -37,6 +37,7 @@ use self::pprf::{Expansion, Shape};
 use self::softspoken::{Asked, Receiver, Sender, Taken};
 pub use self::softspoken::{Choices, Many, Received, Transfers};
 use crate::cost::{Cost, Sent};
+use crate::prepared::{Keys, foreign, lacking};
 use crate::protocol::{Security, Seeds};
 
 /// What the transfers of a session are like. Equal at all parties.
@@ -154,6 +155,8 @@ pub struct Ot {
     /// receiver.
     names: std::cell::RefCell<Vec<Option<[Key; 2]>>>,
     pairs: OnceCell<Vec<Option<Pair>>>,
+    /// Secrets Δ of another run.
+    restored: OnceCell<Zeroizing<Vec<Block>>>,
 }
 
 impl Ot {
@@ -173,6 +176,7 @@ impl Ot {
             own: Key::new(&seeds.own, &context(me)),
             names: std::cell::RefCell::new(seeds.pair.iter().enumerate().map(names).collect()),
             pairs: OnceCell::new(),
+            restored: OnceCell::new(),
         }
     }
 
@@ -227,7 +231,33 @@ impl Ot {
 
     /// The secret Δ of this party in transfers that it sends to `peer`.
     pub fn delta(&self, peer: Party) -> Block {
-        self.pair(peer).sender.delta()
+        match self.restored.get() {
+            Some(deltas) => deltas[peer],
+            None => self.pair(peer).sender.delta(),
+        }
+    }
+
+    /// The secrets Δ, for [`Ot::restore`].
+    pub fn keys(&self) -> Keys {
+        let pairs = self.pairs.get().expect("the setup comes before every call");
+        let delta = |pair: &Option<Pair>| pair.as_ref().map_or(0, |pair| pair.sender.delta());
+        let deltas: Zeroizing<Vec<Block>> = Zeroizing::new(pairs.iter().map(delta).collect());
+        Zeroizing::new(bytemuck::cast_slice(&deltas).to_vec())
+    }
+
+    /// The secrets Δ of another run, in which transfers were made; this one makes none.
+    ///
+    /// # Errors
+    /// The bytes are no secrets of that many parties.
+    pub fn restore(&self, keys: &[u8]) -> Result<()> {
+        let mut deltas = Zeroizing::new(vec![0; self.names.borrow().len()]);
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut deltas);
+        if bytes.len() != keys.len() {
+            return Err(foreign());
+        }
+        bytes.copy_from_slice(keys);
+        assert!(self.restored.set(deltas).is_ok(), "set up once");
+        Ok(())
     }
 
     /// Makes the transfers that `call(peer)` asks for with every peer; the result has nothing at the
@@ -263,6 +293,9 @@ impl Ot {
         mut received: impl FnMut(Party, Received) -> R,
         mut sent: impl FnMut(Party, Transfers) -> S,
     ) -> Result<Vec<Option<(R, S)>>> {
+        if self.pairs.get().is_none() {
+            return Err(lacking());
+        }
         let peers: Vec<Party> = (0..op.parties()).filter(|&peer| peer != self.me).collect();
         let (mut early, mut late) = (vec![], vec![]);
         let (mut asked, mut taken) = (vec![], vec![]);

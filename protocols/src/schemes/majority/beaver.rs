@@ -13,10 +13,11 @@ use super::bits::weighed;
 use super::{Base, Shape, elements, part, products, stacked, verified, zipped};
 use crate::algebra::field::Prime;
 use crate::cost::{Call, Cost, Verb};
+use crate::prepared::{prepared, prepared_fields};
 use crate::protocol::Fut;
 use crate::schemes::over_field::{FieldScheme, Known, Opened, Products, short};
 use crate::schemes::shamir::sharing::uniform;
-use crate::value::Shares;
+use crate::value::{Plane, Shares};
 use crate::workers::Workers;
 
 /// A scheme whose products take triples.
@@ -25,24 +26,38 @@ pub(crate) struct Beaver<F, B> {
     pub(super) one: Vec<F>,
 }
 
+/// Random elements of both operands, and products of them.
+struct Triple {
+    factors: Vec<Plane>,
+    products: verified::Verified,
+}
+
+prepared_fields!(Triple { factors, products });
+
 impl<F: Prime, B: Base<F>> Beaver<F, B> {
     pub(crate) fn new(base: B) -> Self {
         let one = base.one();
         Beaver { base, one }
     }
 
+    async fn triple(&self, step: &Step, shape: Shape) -> Result<Triple> {
+        let op = step.op(Depth::ZERO);
+        let operands = shape.left() + shape.right();
+        let factors = self.base.random(&op, operands, uniform).await?;
+        let (a, b) = (part(&factors, 0..shape.left()), part(&factors, shape.left()..operands));
+        let made = verified::multiply(&self.base, step, op.depth(), shape, (&a, &b), false);
+        Ok(Triple { products: made.await?, factors })
+    }
+
     async fn multiply(&self, step: &Step, shape: Shape, x: &Shares, y: &Shares) -> Result<Shares> {
         let base = &self.base;
-        let prep = step.preprocessing();
-        let op = prep.op(Depth::ZERO);
-        let factors = base.random(&op, shape.left() + shape.right(), uniform).await?;
-        let (a, b) = (part(&factors, 0..shape.left()), shape.left());
-        let b = part(&factors, b..b + shape.right());
-        let c = verified::multiply(base, &prep, op.depth(), shape, (&a, &b), false).await?;
+        let triple = prepared(step, async |prep| self.triple(prep, shape).await).await?;
+        let Triple { factors, products: c } = &triple;
+        let a = part(factors, 0..shape.left());
 
         let op = step.op(x.depth.max(y.depth).max(c.depth));
         let operands = stacked(&[x.planes(), y.planes()]);
-        let hidden = zipped(base.workers(), &operands, &factors, F::minus);
+        let hidden = zipped(base.workers(), &operands, factors, F::minus);
         let known = base.open(&op, &hidden, None).await?.expect("opened to all");
         let (left, right) = elements::<F>(&known).split_at(shape.left());
         let planes = (0..factors.len()).map(|i| {

@@ -8,6 +8,7 @@ use super::{Base, Shape, elements, plane, verified};
 use crate::algebra::field::{LANES, Prime};
 use crate::checks::security_check;
 use crate::cost::Cost;
+use crate::prepared::{prepared, prepared_fields};
 use crate::schemes::over_field::Known;
 use crate::schemes::shamir::sharing::{HASH, uniform};
 use crate::value::{Plane, Shares};
@@ -36,9 +37,9 @@ impl<F: Prime, B: Base<F>> Beaver<F, B> {
 
     /// Bits of `owner`.
     pub(super) async fn dealt_bits(&self, step: &Step, owner: Party, x: Known) -> Result<Shares> {
-        let prep = step.preprocessing();
-        let hiding = self.bits(&prep, x.len).await?;
-        told(&self.base, [&prep, step], owner, x, &hiding, &self.one).await
+        let hiding = async |prep: &Step| self.bits(prep, x.len).await;
+        let hidden = hidden(&self.base, step, owner, hiding).await?;
+        told(&self.base, step, owner, x, hidden, &self.one).await
     }
 
     /// What [`Beaver::dealt_bits`] costs.
@@ -91,22 +92,46 @@ pub(super) fn weighed<F: Prime>(
     Shares::new(planes.collect(), random.depth)
 }
 
-/// Bits of `owner`: random bits are opened to it, and it tells all where its own differ. All but the owner
-/// compare what they heard. Planes of `hiding` after those of a share are multiples, as of `one`.
+/// Random bits that one party knows.
+pub(super) struct Hidden {
+    /// Planes after those of a share are multiples.
+    shares: Shares,
+    known: Option<Plane>,
+    depth: Depth,
+}
+
+prepared_fields!(Hidden { shares, known, depth });
+
+/// What `make` yields, opened to `owner`.
+pub(super) async fn hidden<F: Prime, B: Base<F>>(
+    base: &B,
+    step: &Step,
+    owner: Party,
+    make: impl AsyncFnOnce(&Step) -> Result<Shares>,
+) -> Result<Hidden> {
+    prepared(step, async |prep| {
+        let shares = make(prep).await?;
+        let op = prep.op(shares.depth);
+        let known = base.open(&op, &shares.planes()[..base.one().len()], Some(owner)).await?;
+        Ok(Hidden { shares, known, depth: op.depth() })
+    })
+    .await
+}
+
+/// Bits of `owner`, who tells all where they differ from random ones. All but the owner compare what they
+/// heard. `one` is what the planes of these have of the number 1.
 pub(super) async fn told<F: Prime, B: Base<F>>(
     base: &B,
-    [prep, step]: [&Step; 2],
+    step: &Step,
     owner: Party,
     x: Known,
-    hiding: &Shares,
+    hidden: Hidden,
     one: &[F],
 ) -> Result<Shares> {
     let n = x.len;
-    let op = prep.op(hiding.depth);
-    let known = base.open(&op, &hiding.planes()[..base.one().len()], Some(owner)).await?;
-    let op = step.op(x.depth.max(op.depth()));
+    let op = step.op(x.depth.max(hidden.depth));
     let bytes = n.div_ceil(8);
-    let differ = match known.zip(x.elements) {
+    let differ = match hidden.known.zip(x.elements) {
         None => op.recv(owner, BITS, bytes).await?.to_vec(),
         Some((known, own)) => {
             let (known, own) = (elements::<F>(&known), elements::<F>(&own));
@@ -133,7 +158,7 @@ pub(super) async fn told<F: Prime, B: Base<F>>(
             }
         })
     };
-    Ok(Shares::new(hiding.planes().iter().zip(one).map(bit).collect(), depth))
+    Ok(Shares::new(hidden.shares.planes().iter().zip(one).map(bit).collect(), depth))
 }
 
 /// What [`told`] costs, with the random bits.

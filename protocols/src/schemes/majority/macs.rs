@@ -15,12 +15,13 @@ use std::cell::{OnceCell, RefCell};
 
 use mpc_runtime::{Depth, Error, Label, OpId, Party, Result, Step, join_all};
 
-use super::bits::{signs, telling, told, weighed};
+use super::bits::{hidden, signs, telling, told, weighed};
 use super::{Base, Shape, elements, part, single, zipped};
 use crate::algebra::field::Prime;
 use crate::checks::security_check;
 use crate::cost::{Call, Cost, Verb};
-use crate::protocol::Fut;
+use crate::prepared::{bytes, foreign, from_bytes};
+use crate::protocol::{Fut, Keys};
 use crate::schemes::over_field::{FieldScheme, Known, Opened, Products, short};
 use crate::schemes::shamir::sharing::uniform;
 use crate::value::{Plane, Shares};
@@ -159,9 +160,9 @@ impl<F: Prime, B: Base<F>> Macs<F, B> {
     }
 
     async fn dealt_bits(&self, step: &Step, owner: Party, x: Known) -> Result<Shares> {
-        let prep = step.preprocessing();
-        let hiding = self.bits(&prep, x.len).await?;
-        told(&self.base, [&prep, step], owner, x, &hiding, self.one()).await
+        let hiding = async |prep: &Step| self.bits(prep, x.len).await;
+        let hidden = hidden(&self.base, step, owner, hiding).await?;
+        told(&self.base, step, owner, x, hidden, self.one()).await
     }
 
     /// Numbers of `bits` bits, as those of [`super::beaver`].
@@ -183,9 +184,15 @@ impl<F: Prime, B: Base<F>> Macs<F, B> {
 
     async fn set_up(&self, step: &Step) -> Result<()> {
         self.base.agree(step).await?;
-        let key = self.base.random(&step.op(Depth::ZERO), 1, uniform).await?;
-        let key = key.iter().map(|component| elements::<F>(component)[0]);
-        let one = self.base.one().into_iter().chain(key).collect();
+        self.take_key(&self.base.random(&step.op(Depth::ZERO), 1, uniform).await?)
+    }
+
+    fn take_key(&self, key: &[Plane]) -> Result<()> {
+        let mut one = self.base.one();
+        if key.len() != one.len() || key.iter().any(|key| key.words().len() != F::WORDS) {
+            return Err(foreign());
+        }
+        one.extend(key.iter().map(|component| elements::<F>(component)[0]));
         assert!(self.one.set(one).is_ok(), "the setup comes once");
         Ok(())
     }
@@ -289,6 +296,17 @@ impl<F: Prime, B: Base<F>> FieldScheme<F> for Macs<F, B> {
 
     fn setup<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
         Box::pin(self.set_up(step))
+    }
+
+    fn keys(&self) -> Keys {
+        bytes(&self.key(1))
+    }
+
+    fn restore<'a>(&'a self, step: &'a Step, keys: &'a [u8]) -> Fut<'a, ()> {
+        Box::pin(async move {
+            self.base.agree(step).await?;
+            self.take_key(&from_bytes::<Vec<Plane>>(keys)?)
+        })
     }
 
     fn setup_cost(&self) -> Cost {

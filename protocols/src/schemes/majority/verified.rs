@@ -16,6 +16,7 @@ use crate::algebra::field::Prime;
 use crate::blocks::coin;
 use crate::checks::security_check;
 use crate::cost::Cost;
+use crate::prepared::prepared_fields;
 use crate::schemes::shamir::sharing::uniform;
 use crate::value::Plane;
 
@@ -34,6 +35,8 @@ pub(crate) struct Verified {
     /// Depth of both.
     pub(crate) depth: Depth,
 }
+
+prepared_fields!(Verified { shares, opened, depth });
 
 /// Products of the elements of two vectors of this depth; opened if `open`.
 ///

@@ -21,6 +21,7 @@ use mpc_runtime::{Depth, Label, Op, Party, Result, Step, Stream};
 use super::sharing::{Scratch, Sharing, add, add_weighed, of, uniform};
 use crate::algebra::field::Field;
 use crate::cost::Cost;
+use crate::prepared::prepared;
 use crate::value::{Plane, Shares};
 
 const PRODUCT: Label = Label("shamir.kings.product");
@@ -171,10 +172,12 @@ impl<F: Field> Sharing<F> {
             let op = step.op(Depth::ZERO);
             return Ok((self.random(&op, len, uniform).await?, op.depth()));
         }
-        let (prep, each) = (step.preprocessing(), part(self.n, len).min(len));
-        let op = prep.op(Depth::ZERO);
-        let count = kings.len().min(self.t);
-        let random = self.extracted(&op, count * each).await?;
+        let (count, each) = (kings.len().min(self.t), part(self.n, len).min(len));
+        let make = async |prep: &Step| {
+            let op = prep.op(Depth::ZERO);
+            Ok((self.extracted(&op, count * each).await?, op.depth()))
+        };
+        let (random, depth) = prepared(step, make).await?;
         let random: Vec<&[F]> = of(&random).chunks(each.max(1)).take(count).collect();
         let of_king = |(king, part): &(Party, Range<usize>)| {
             let vectors = random.iter().enumerate();
@@ -184,7 +187,7 @@ impl<F: Field> Sharing<F> {
         };
         let parts: Vec<Plane> = kings.iter().map(of_king).collect();
         let plane = if parts.is_empty() { self.plane(0, |_, _| ()) } else { Plane::concat(&parts) };
-        Ok((plane, op.depth()))
+        Ok((plane, depth))
     }
 
     fn masks_cost(&self, len: usize) -> Cost {

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::element::Authentic;
 use crate::blocks::ot::{Block, Call, Choices, Extended, Form, Many, Ot, Transfers};
 use crate::cost::{Cost, Sent};
+use crate::prepared::{Keys, foreign, lacking};
 use crate::schemes::additive::{add, of, plane, received, uniform};
 use crate::value::Plane;
 
@@ -85,6 +86,26 @@ impl MacKey {
         Ok(())
     }
 
+    /// This party's summand, for [`MacKey::restore`].
+    pub(crate) fn bytes(&self) -> Keys {
+        Zeroizing::new(bytemuck::cast_slice(&self.agreed().summand[..]).to_vec())
+    }
+
+    /// The key of another run: it serves to check, and to make nothing new.
+    ///
+    /// # Errors
+    /// The bytes are no key.
+    pub(crate) fn restore(&self, bytes: &[u8]) -> Result<()> {
+        let mut summand = Zeroizing::new([0; MOST_WORDS]);
+        let words: &mut [u8] = bytemuck::cast_slice_mut(&mut summand[..]);
+        if words.len() != bytes.len() {
+            return Err(foreign());
+        }
+        words.copy_from_slice(bytes);
+        assert!(self.0.set(Agreed { summand, pairs: vec![] }).is_ok(), "the setup comes once");
+        Ok(())
+    }
+
     /// What [`MacKey::agree`] costs.
     pub(crate) fn agreeing<N: Authentic>(form: Form, parties: usize) -> Cost {
         Ot::cost(form, parties, |_, _| Many::chosen(N::KEY))
@@ -101,7 +122,11 @@ impl MacKey {
         let (me, summand, len) = (op.me(), self.summand::<N>(), x.len());
         let gives = |party: Party| who.is_none_or(|who| who == party);
         let peers = || (0..op.parties()).filter(|&peer| peer != me);
-        let pair = |peer: Party| self.agreed().pairs[peer].as_ref().expect("a peer");
+        let pairs = &self.agreed().pairs;
+        if pairs.is_empty() {
+            return Err(lacking());
+        }
+        let pair = |peer: Party| pairs[peer].as_ref().expect("a peer");
         let x = of::<N>(x);
         let mut share = plane::<N>(len, |out| {
             out.iter_mut().zip(x).for_each(|(o, &x)| *o = summand.times(x));

@@ -37,6 +37,7 @@ use crate::blocks::ot::{Form, Ot};
 use crate::blocks::{coin, commit};
 use crate::checks::security_check;
 use crate::cost::Cost;
+use crate::prepared::{Keys, prepared};
 use crate::protocol::{Fut, Seeds, now};
 use crate::value::{Clear, ClearVec, Plane, Shares};
 
@@ -324,7 +325,8 @@ impl<N: Authentic> Spdz<N> {
         f: impl Fn(T) -> N,
     ) -> Result<Shares> {
         let len = x.len();
-        let hiding = self.random(&step.ahead(), len, Some(owner)).await?;
+        let make = async |prep: &Step| self.random(prep, len, Some(owner)).await;
+        let hiding = prepared(step, make).await?;
         let op = step.op(x.depth.max(hiding.depth));
         if len == 0 {
             return Ok(hiding.at_depth(op.depth()));
@@ -366,7 +368,10 @@ impl<N: Authentic> Spdz<N> {
         let mask = match to {
             _ if len == 0 => None,
             None if !N::RING => None,
-            to => Some(self.random(&step.ahead(), len, to).await?),
+            to => {
+                let make = async |prep: &Step| self.random(prep, len, to).await;
+                Some(prepared(step, make).await?)
+            }
         };
         let hidden = match (&mask, to) {
             (None, _) => a.clone(),
@@ -391,6 +396,16 @@ impl<N: Authentic> Spdz<N> {
         Ok(ClearVec::new(values, op.depth()))
     }
 
+    /// As [`crate::Protocol::keys`].
+    pub(crate) fn keys(&self) -> Keys {
+        self.key.bytes()
+    }
+
+    /// As [`crate::Protocol::restore`].
+    pub(crate) fn restore(&self, keys: &[u8]) -> Result<()> {
+        self.key.restore(keys)
+    }
+
     /// What [`Spdz::open`] costs.
     pub(crate) fn open_cost(&self, to: Option<Party>, len: usize) -> Cost {
         let shown = self.showing(len);
@@ -410,7 +425,8 @@ impl<N: Authentic> Spdz<N> {
         if x.is_empty() {
             return Ok(self.vector(0, x.depth.max(y.depth), |_, _| ()));
         }
-        let triples = self.triples(&step.ahead(), x.len()).await?;
+        let make = async |prep: &Step| self.triples(prep, x.len()).await;
+        let triples = prepared(step, make).await?;
         self.multiply_by(step, triples, x, y).await
     }
 

@@ -24,6 +24,7 @@ use crate::blocks::coin;
 use crate::blocks::ot::products::{Products, accept, offer, prepare};
 use crate::blocks::ot::{Call, Choices, Many, Ot, Received, Transfers};
 use crate::cost::Cost;
+use crate::prepared::prepared_fields;
 use crate::schemes::additive::{dense, of, out_of_range, plane, uniform};
 use crate::value::{Plane, Shares};
 
@@ -35,6 +36,8 @@ pub(super) struct Triples {
     pub(super) b: Shares,
     pub(super) c: Shares,
 }
+
+prepared_fields!(Triples { a, b, c });
 
 /// What follows from a triple is in this order: a, b, c, a', c'.
 const FIVE: usize = 5;

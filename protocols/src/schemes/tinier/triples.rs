@@ -38,6 +38,7 @@ use super::macs::Claim;
 use crate::algebra::bits::stride;
 use crate::blocks::coin::{self, Coins};
 use crate::cost::Cost;
+use crate::prepared::prepared_fields;
 use crate::value::{Plane, Shares, Unit};
 
 pub(super) const PRODUCTS: Label = Label("tinier.triple.products");
@@ -53,6 +54,8 @@ pub(super) struct Triples {
     pub(super) b: Shares,
     pub(super) c: Shares,
 }
+
+prepared_fields!(Triples { a, b, c });
 
 impl Triples {
     fn concat(parts: &[Triples]) -> Triples {

@@ -6,7 +6,7 @@ use mpc_bytecode::{execute, group};
 use mpc_protocols::Clear;
 use mpc_runtime::{Error, Result};
 
-use crate::machine::Machine;
+use crate::machine::{Absent, Machine};
 
 impl execute::Control for Machine {
     fn jump(&mut self, g: &group::Jump) -> Result<()> {
@@ -27,7 +27,11 @@ impl execute::Control for Machine {
         self.control = self.control.max(cond.depth);
         let taken = match cond.values() {
             Some(bit) => !bit[0],
-            None => self.replay.as_mut().ok_or_else(unknown)?.next().unwrap_or(true),
+            None => match &mut self.absent {
+                Absent::Wrong => return Err(unknown()),
+                Absent::Replayed(decisions) => decisions.next().unwrap_or(true),
+                Absent::Unforeseen => return Err(unforeseen()),
+            },
         };
         self.decisions.push(taken);
         if taken {
@@ -66,8 +70,8 @@ impl execute::Integer for Machine {
         let bound = i128::from(g.bound.0);
         let index = match value.values() {
             Some(v) => v[0],
-            None if self.replay.is_some() => 0, // any index costs the same
-            None => return Err(unknown()),
+            None if matches!(self.absent, Absent::Wrong) => return Err(unknown()),
+            None => 0, // any index costs the same
         };
         if !(0..bound).contains(&index) {
             return Err(Error::Program(format!("index {index} is outside 0..{bound}")));
@@ -87,6 +91,14 @@ impl execute::Integer for Machine {
 /// All parties must go the same way, so none may go by what it alone knows.
 fn unknown() -> Error {
     Error::Program("the order of execution depends on a value that this party does not know".into())
+}
+
+fn unforeseen() -> Error {
+    Error::Program(
+        "where the program goes depends on a value that it reveals: its preprocessing cannot be made \
+         ahead"
+            .into(),
+    )
 }
 
 impl Machine {

@@ -1,6 +1,7 @@
 //! Secret numbers and bits: verbs of the protocol.
 
 use mpc_bytecode::{Run, execute, group};
+use mpc_protocols::blocks::mask;
 use mpc_protocols::{Clear, Protocol, Shares};
 use mpc_runtime::{Depth, Result, Step};
 
@@ -242,7 +243,7 @@ impl execute::SecretBits for Machine {
 impl execute::Random for Machine {
     single_verbs! {
         rands(RandomSecret) [] => to_s: async |p: &dyn Protocol, step: &Step, _: &[Operand], g: &group::RandomSecret| p.random(step, len(g.dst.0), g.bits.0).await;
-        randsb(RandomBits) [] => to_sb: async |p: &dyn Protocol, step: &Step, _: &[Operand], g: &group::RandomBits| p.random_bits(step, len(g.dst.0)).await;
+        randsb(RandomBits) [] => to_sb: async |p: &dyn Protocol, step: &Step, _: &[Operand], g: &group::RandomBits| mask::random_bits(p, step, len(g.dst.0)).await;
         shuffle(Shuffle) [s a] => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::Shuffle| {
             p.shuffle(step, o[0].secret(), g.rows.0 as usize, g.width.0 as usize, g.bits.0).await
         };
