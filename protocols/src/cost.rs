@@ -92,6 +92,13 @@ pub enum Verb {
     },
     /// Numbers from single bits.
     FromBits,
+    /// Uniform numbers of `k` bits with their bits.
+    EdaBits {
+        /** Bits of each. */
+        k: u32,
+        /** Whether the number is below `2^k`, not only equal to its bits modulo `2^k`. */
+        exact: bool,
+    },
     /// Two numbers of `k` bits whose difference a number is.
     Halves {
         /** Bits of each. */

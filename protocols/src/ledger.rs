@@ -206,6 +206,17 @@ macro_rules! define_ledger {
                 Some(now(Shares::phantom(len, depth)))
             }
 
+            fn edabits<'a>(
+                &'a self,
+                step: &'a Step,
+                n: usize,
+                k: u32,
+                exact: bool,
+            ) -> Option<Fut<'a, [Shares; 2]>> {
+                let depth = self.charge(step, Depth::ZERO, Verb::EdaBits { k, exact }, n, k)?;
+                Some(now([n, n * k as usize].map(|len| Shares::phantom(len, depth))))
+            }
+
             fn verifies(&self) -> bool {
                 self.scheme.verifies()
             }

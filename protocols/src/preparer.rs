@@ -254,6 +254,16 @@ macro_rules! define_preparer {
                 Some(Box::pin(self.halved(step, a, k)))
             }
 
+            fn edabits<'a>(
+                &'a self,
+                step: &'a Step,
+                n: usize,
+                k: u32,
+                exact: bool,
+            ) -> Option<Fut<'a, [Shares; 2]>> {
+                self.scheme.edabits(step, n, k, exact)
+            }
+
             fn verifies(&self) -> bool {
                 self.scheme.verifies()
             }

@@ -346,6 +346,22 @@ macro_rules! define_protocol {
                 None
             }
 
+            /// `n` uniform numbers of `k` bits and their bits, the lowest of all, then the next ones, and so
+            /// on; `None` if blocks are to make them of bits. Unless `exact`, the number equals its bits only
+            /// modulo `2^k`: it is the sum of several numbers of `k` bits. [`Verb::EdaBits`] is what the cost is
+            /// declared as.
+            ///
+            /// [`Verb::EdaBits`]: crate::Verb::EdaBits
+            fn edabits<'a>(
+                &'a self,
+                _step: &'a Step,
+                _n: usize,
+                _k: u32,
+                _exact: bool,
+            ) -> Option<Fut<'a, [Shares; 2]>> {
+                None
+            }
+
             /// A public number as a share.
             fn public<'a>(&'a self, step: &'a Step, x: &'a Clear) -> Fut<'a>;
 

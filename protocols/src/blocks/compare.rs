@@ -5,27 +5,27 @@ use std::pin::Pin;
 use mpc_runtime::{Result, Step, join_all};
 
 use super::carry;
-use super::mask::{Low, low, no_masks, ones};
+use super::mask::{Low, bits_are_numbers, low_bits, no_masks, ones};
 use super::split;
 use super::wires::{Wires, clear_rows};
 use crate::protocol::{Domain, Protocol};
 use crate::value::{Clear, Shares};
 
-/// `a < 0`; `bits` bounds `a`. Over a field it is a shift by all bits but the sign; in a ring the
-/// highest bit of `c - r`, for `c = (a + r) mod 2^bits`.
+/// `a < 0`; `bits` bounds `a`. Where bits are numbers, or too many for a public number, it is a shift by all
+/// bits but the sign; otherwise the highest bit of `c - r`, for `c = (a + r) mod 2^bits`.
 ///
 /// # Errors
 /// Those of the protocol.
 pub async fn ltz(p: &dyn Protocol, step: &Step, a: &Shares, bits: u32) -> Result<Shares> {
     match p.domain() {
-        Domain::Prime { .. } if bits > 1 => {
+        Domain::Prime { .. } if bits > 128 || bits > 1 && bits_are_numbers(p) => {
             let sign = p.shift_right(step, a, bits, bits - 1).await?;
             negative_to_bit(p, step, &sign).await
         }
-        Domain::Prime { .. } => negative_to_bit(p, step, a).await,
+        Domain::Prime { .. } if bits_are_numbers(p) => negative_to_bit(p, step, a).await,
         Domain::Ring { .. } if p.addends() > 0 => split::ltz(p, step, a, bits).await,
-        Domain::Ring { .. } => {
-            let Low { c, r } = low(p, step, a, bits, bits).await?;
+        Domain::Ring { .. } | Domain::Prime { .. } => {
+            let Low { c, r } = low_bits(p, step, a, bits, bits).await?;
             let top = bits as usize - 1;
             let below = c.map(a.len(), |v| v.iter().map(|&c| c & ones(bits - 1)).collect());
             let borrow = carry::less_than_shared(p, step, &below, &r.bits.range(0, top)).await?;
@@ -63,7 +63,7 @@ async fn low_are_zero(
     if p.addends() > 0 {
         return split::eqz(p, step, a, m).await;
     }
-    let Low { c, r } = low(p, step, a, bits, m).await?;
+    let Low { c, r } = low_bits(p, step, a, bits, m).await?;
     let (_, equal) = carry::borrow_inputs(p, step, &c, &r.bits).await?;
     carry::all(p, step, &equal).await
 }

@@ -3,10 +3,10 @@
 use mpc_runtime::{Depth, Result, Step};
 
 use super::carry;
-use super::mask::{Low, constant, low, no_masks};
+use super::mask::{Low, bits_are_numbers, constant, low_bits};
 use super::split;
 use super::wires::{Wires, clear_rows};
-use crate::protocol::{Domain, Protocol};
+use crate::protocol::Protocol;
 use crate::value::{Clear, ClearVec, Shares};
 
 /// `b + cond·(a - b)`.
@@ -91,17 +91,16 @@ async fn masked_bits(
     width: u32,
     bits: u32,
 ) -> Result<Wires> {
-    let Low { c, r } = low(p, step, a, bits, width).await?;
+    let Low { c, r } = low_bits(p, step, a, bits, width).await?;
     let (g, e) = carry::borrow_inputs(p, step, &c, &r.bits).await?;
-    match p.domain() {
-        Domain::Ring { .. } => ring_bits(p, step, &g, &e).await,
-        Domain::Prime { .. } => field_bits(p, step, &c, &r.bits, &g, &e).await,
-        Domain::Binary { .. } => no_masks(),
+    match bits_are_numbers(p) {
+        false => free_xor_bits(p, step, &g, &e).await,
+        true => field_bits(p, step, &c, &r.bits, &g, &e).await,
     }
 }
 
 /// Bits of `c - r` where exclusive or is free: `c ⊕ r ⊕ borrow`.
-async fn ring_bits(p: &dyn Protocol, step: &Step, g: &Wires, e: &Wires) -> Result<Wires> {
+async fn free_xor_bits(p: &dyn Protocol, step: &Step, g: &Wires, e: &Wires) -> Result<Wires> {
     let width = g.width();
     // e = ¬(c ⊕ r).
     let half = Wires::not(p, step, e).await?;

@@ -12,6 +12,7 @@ use mpc_runtime::{Depth, Error, Result, Step};
 use super::convert::weighed;
 use super::dabit::{self, DaBits};
 use super::wires::Wires;
+use crate::cost::{Call, Verb};
 use crate::prepared::{prepared, prepared_fields};
 use crate::protocol::{Domain, Protocol};
 use crate::value::{Clear, ClearBits, ClearVec, Shares};
@@ -47,6 +48,13 @@ pub async fn open_wide(
     Ok(opened.map(a.len(), |v| v.iter().map(|&x| [x as u128 & ones(bits), 0]).collect()))
 }
 
+/// Whether shared bits are the numbers 0 and 1 of a field, so that an exclusive or takes a product.
+pub fn bits_are_numbers(p: &dyn Protocol) -> bool {
+    let verb = Verb::EdaBits { k: 1, exact: false };
+    let other = p.cost(&Call { verb, len: 1, bits: 1, whole: 0 }).is_some();
+    matches!(p.domain(), Domain::Prime { .. }) && !other
+}
+
 /// Uniform numbers of some bits, with their bits.
 pub struct EdaBit {
     /// The numbers, without sign.
@@ -68,6 +76,9 @@ pub async fn edabit(p: &dyn Protocol, step: &Step, n: usize, width: u32) -> Resu
         let none = p.public_bits(step, &ClearBits::new(vec![], Depth::ZERO)).await?;
         return Ok(EdaBit { number, bits: Wires::new(none, n, 0) });
     }
+    if let Some(made) = p.edabits(step, n, width, true) {
+        return with_rows(made.await?, n, w);
+    }
     if dabit::converts(p) {
         let bits = Wires::new(p.random_bits(step, n * w).await?, n, w);
         let number = p.compose(step, &bits.to_elements(), width, false).await?;
@@ -77,6 +88,19 @@ pub async fn edabit(p: &dyn Protocol, step: &Step, n: usize, width: u32) -> Resu
     let by_number = numbers.pick(n * w, |at| at % w * n + at / w);
     let number = weighed(p, step, &by_number, width, false).await?;
     Ok(EdaBit { number, bits: Wires::new(bits, n, w) })
+}
+
+fn with_rows([number, bits]: [Shares; 2], n: usize, width: usize) -> Result<EdaBit> {
+    Ok(EdaBit { number, bits: Wires::new(bits, n, width) })
+}
+
+/// As [`edabit`], but the number need only equal its bits modulo `2^width`.
+async fn loose(p: &dyn Protocol, step: &Step, n: usize, width: u32) -> Result<EdaBit> {
+    let made = if width == 0 { None } else { p.edabits(step, n, width, false) };
+    match made {
+        Some(made) => with_rows(made.await?, n, width as usize),
+        None => edabit(p, step, n, width).await,
+    }
 }
 
 /// `n` uniform numbers of `bits` bits.
@@ -145,7 +169,7 @@ pub struct Opened {
 
 /// What hides integers: `low` + 2^m·`high`.
 pub struct IntegerMask {
-    /// `m` uniform bits.
+    /// `m` uniform bits, and a number that equals them modulo 2^m.
     pub low: EdaBit,
     /// Numbers that are longer by σ bits than what is left of what they hide.
     pub high: Shares,
@@ -159,7 +183,7 @@ fn masked_bits(p: &dyn Protocol, step: &Step, bits: u32) -> u32 {
     bits + p.stat_sec() + 1 + maskers.next_power_of_two().ilog2()
 }
 
-/// Masks for `n` integers in `[0, 2^bits)`, with their low `m` bits.
+/// Masks for `n` integers in `[0, 2^bits)`, with their low `m` bits. Only if `exact`, the lower number is below 2^m.
 ///
 /// # Errors
 /// The field is too small for numbers of that many bits.
@@ -167,8 +191,8 @@ pub async fn integer_masks(
     p: &dyn Protocol,
     step: &Step,
     n: usize,
-    bits: u32,
-    m: u32,
+    (bits, m): (u32, u32),
+    exact: bool,
 ) -> Result<IntegerMask> {
     let total = masked_bits(p, step, bits);
     if let Domain::Prime { bits: field } = p.domain()
@@ -178,7 +202,10 @@ pub async fn integer_masks(
             "numbers of {bits} bits need a field of {total} bits, the session has {field}"
         )));
     }
-    let low = edabit(p, step, n, m).await?;
+    let low = match exact {
+        true => edabit(p, step, n, m).await?,
+        false => loose(p, step, n, m).await?,
+    };
     let high = p.mask(step, n, bits - m + p.stat_sec()).await?;
     Ok(IntegerMask { low, high })
 }
@@ -226,25 +253,48 @@ pub struct Low {
     pub r: EdaBit,
 }
 
-/// Hides and opens the low `m` bits of `x`; `bits` bounds `x`.
+/// Hides and opens the low `m` bits of `x`; `bits` bounds `x`. The mask is below `2^m`.
 ///
 /// # Errors
 /// Those of the protocol.
 pub async fn low(p: &dyn Protocol, step: &Step, x: &Shares, bits: u32, m: u32) -> Result<Low> {
+    hidden_low(p, step, x, (bits, m), true).await
+}
+
+/// As [`low`], for those who ask for the bits of the mask only.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn low_bits(p: &dyn Protocol, step: &Step, x: &Shares, bits: u32, m: u32) -> Result<Low> {
+    hidden_low(p, step, x, (bits, m), false).await
+}
+
+async fn hidden_low(
+    p: &dyn Protocol,
+    step: &Step,
+    x: &Shares,
+    (bits, m): (u32, u32),
+    exact: bool,
+) -> Result<Low> {
+    let n = x.len();
     match p.domain() {
         Domain::Ring { bits: ring } => {
-            let r = prepared(step, async |prep| edabit(p, prep, x.len(), m).await).await?;
+            let make = async |prep: &Step| match exact {
+                true => edabit(p, prep, n, m).await,
+                false => loose(p, prep, n, m).await,
+            };
+            let r = prepared(step, make).await?;
             let c = open_low(p, step, x, &r.number, ring, m).await?;
             Ok(Low { c, r })
         }
         Domain::Prime { .. } => {
-            let make = async |prep: &Step| integer_masks(p, prep, x.len(), bits, m).await;
+            let make = async |prep: &Step| integer_masks(p, prep, n, (bits, m), exact).await;
             let mask = prepared(step, make).await?;
             let lifted = raise(p, step, x, bits - 1, 0, bits + 1).await?;
             let opened = open_integer(p, step, &lifted, &mask, bits, m).await?;
             let down = if m == bits { 1 << (bits - 1) } else { 0_u128 };
             let reduce = |s: &[u128; 2]| s[0].wrapping_sub(down) & ones(m);
-            let c = opened.sum.map(x.len(), |v| v.iter().map(reduce).collect());
+            let c = opened.sum.map(n, |v| v.iter().map(reduce).collect());
             Ok(Low { c, r: mask.low })
         }
         Domain::Binary { .. } => no_masks(),

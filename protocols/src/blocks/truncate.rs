@@ -151,7 +151,7 @@ async fn field(
     let half = if rounding == Rounding::Nearest { 1_u128 << (m - 1) } else { 0 };
     let x = raise(p, step, a, bits - 1, half, bits + 2).await?;
     let bound = bits + u32::from(half > 0);
-    let make = async |prep: &Step| integer_masks(p, prep, a.len(), bound, m).await;
+    let make = async |prep: &Step| integer_masks(p, prep, a.len(), (bound, m), true).await;
     let mask = prepared(step, make).await?;
     let opened = open_integer(p, step, &x, &mask, bound, m).await?;
     let quotient = opened.sum.map(a.len(), |v| v.iter().map(|&s| shift_wide(s, m)).collect());

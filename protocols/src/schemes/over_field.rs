@@ -170,24 +170,29 @@ pub(crate) fn build<M: MakeFieldScheme>(
     me: Party,
     seeds: &Seeds,
 ) -> Result<Rc<dyn Protocol>> {
-    // A masked number: one bit for differences, σ of mask, sums of masks, a carry.
-    let carries = M::maskers(setup.parties).next_power_of_two().ilog2();
-    let needed = setup.field_bits + 1 + setup.stat_sec + carries + 1;
+    let needed = needed_bits(setup, M::maskers(setup.parties));
     match needed {
         ..=F61::BITS => OverField::<F61>::build::<M>(setup, me, seeds),
         _ if needed <= F127::BITS => OverField::<F127>::build::<M>(setup, me, seeds),
         _ if needed <= F255::BITS => OverField::<F255>::build::<M>(setup, me, seeds),
-        _ => {
-            let Setup { field_bits, stat_sec, .. } = setup;
-            Err(Error::Program(format!(
-                "{}: numbers of {field_bits} bits and masks of {stat_sec} more need a field of \
-                 {needed} bits, the largest here has {}; narrower numbers or less statistical \
-                 security would help",
-                M::NAME,
-                F255::BITS
-            )))
-        }
+        _ => Err(too_wide(M::NAME, setup, needed)),
     }
+}
+
+/// Bits of a masked number: one for differences, σ of mask, sums of masks, a carry.
+pub(crate) fn needed_bits(setup: &Setup, maskers: usize) -> u32 {
+    let carries = maskers.next_power_of_two().ilog2();
+    setup.field_bits + 1 + setup.stat_sec + carries + 1
+}
+
+/// No field has so many bits.
+pub(crate) fn too_wide(name: &str, setup: &Setup, needed: u32) -> Error {
+    let Setup { field_bits, stat_sec, .. } = setup;
+    Error::Program(format!(
+        "{name}: numbers of {field_bits} bits and masks of {stat_sec} more need a field of {needed} \
+         bits, the largest here has {}; narrower numbers or less statistical security would help",
+        F255::BITS
+    ))
 }
 
 /// The elements of a plane.

@@ -18,11 +18,12 @@
 //!           knows it (32 to each peer of several). A check 4 rounds and 200 bytes to each peer;
 //!           everything else is a circuit of [`super::over_binary`].
 
-mod bits;
-mod macs;
+pub(super) mod bits;
+pub(super) mod known;
+pub(super) mod macs;
 #[cfg(test)]
 mod tests;
-mod triples;
+pub(super) mod triples;
 
 use std::rc::Rc;
 
@@ -68,26 +69,26 @@ pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>
     OverBinary::build(Rc::new(Tinier::new(setup, me, seeds)?), setup)
 }
 
-struct Tinier {
+pub(super) struct Tinier {
     stat_sec: u32,
     bases: Bases,
-    holder: Holder,
-    openings: Openings,
+    pub(super) holder: Holder,
+    pub(super) openings: Openings,
 }
 
 /// A clear vector as bits.
-fn known(x: &ClearBits) -> Plane {
+fn as_plane(x: &ClearBits) -> Plane {
     let values = x.values().expect("clear operands are known to all");
     bit_plane(x.len(), |out| out.iter_mut().zip(packed(values)).for_each(|(o, word)| *o = word))
 }
 
 /// A vector of no elements.
-fn nothing(depth: Depth) -> Shares {
+pub(super) fn nothing(depth: Depth) -> Shares {
     Shares::new(vec![bit_plane(0, |_| ()), Plane::build(Unit::Words(1), 0, |_| ())], depth)
 }
 
 impl Tinier {
-    fn new(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Tinier> {
+    pub(super) fn new(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Tinier> {
         if setup.stat_sec > STAT_SEC {
             return Err(Error::Program(format!(
                 "tinier has {STAT_SEC} bits of statistical security, {} are asked for",
@@ -115,7 +116,19 @@ impl Tinier {
             return Ok(x.clone());
         }
         let make = async |prep: &Step| self.holder.triples(prep, len, self.stat_sec).await;
-        let Triples { a, b, c } = prepared(step, make).await?;
+        let triples = prepared(step, make).await?;
+        self.multiplied_by(step, triples, x, y).await
+    }
+
+    /// By a triple for each.
+    pub(super) async fn multiplied_by(
+        &self,
+        step: &Step,
+        Triples { a, b, c }: Triples,
+        x: &Shares,
+        y: &Shares,
+    ) -> Result<Shares> {
+        let len = x.len();
         let op = step.op(x.depth.max(y.depth).max(c.depth));
         let hidden = Shares::concat(&[sum(x, &a), sum(y, &b)]);
         let opened = self.openings.open(&self.holder, &op, AND, &hidden).await?;
@@ -123,6 +136,14 @@ impl Tinier {
         let both = bit_plane(len, |out| bits::add_product(out, d.words(), e.words()));
         let both = self.holder.public(both, op.depth());
         Ok(sum(&sum(&c, &masked(&b, &d)), &sum(&masked(&a, &e), &both)))
+    }
+
+    /// What a check costs, if there is something to check.
+    pub(super) fn checking(&self, anything: bool) -> Cost {
+        match anything {
+            true => coin::cost(self.holder.n).then(&self.holder.verify_cost()),
+            false => Cost::local(self.holder.n),
+        }
     }
 
     /// A random bit that the owner knows, and what it differs by.
@@ -135,7 +156,7 @@ impl Tinier {
         let op = step.op(x.depth.max(random.depth));
         let wire = Wire { rows: 1, bits: len };
         let difference = if owner == self.holder.me {
-            let mut difference = known(x);
+            let mut difference = as_plane(x);
             difference.change(|out| bits::add(out, random.plane(0).words()));
             let payload = wire.pack(difference.words()).into_owned();
             self.holder.peers().try_for_each(|peer| op.send(peer, SHARE, &payload))?;
@@ -232,7 +253,7 @@ impl BinaryScheme for Tinier {
     }
 
     fn public_bits(&self, x: &ClearBits) -> Shares {
-        self.holder.public(known(x), x.depth)
+        self.holder.public(as_plane(x), x.depth)
     }
 
     fn xor(&self, a: &Shares, b: &Shares) -> Shares {
@@ -244,7 +265,7 @@ impl BinaryScheme for Tinier {
     }
 
     fn and_clear(&self, a: &Shares, c: &ClearBits) -> Shares {
-        masked(a, &known(&c.broadcast(a.len()))).at_depth(c.depth)
+        masked(a, &as_plane(&c.broadcast(a.len()))).at_depth(c.depth)
     }
 
     fn and<'a>(&'a self, step: &'a Step, a: &'a Shares, b: &'a Shares) -> Fut<'a> {
@@ -292,9 +313,6 @@ impl BinaryScheme for Tinier {
     fn check_cost(&self, calls: &[Call]) -> Cost {
         let opens =
             |call: &Call| call.len > 0 && matches!(call.verb, Verb::And | Verb::OpenBits { .. });
-        match calls.iter().any(opens) {
-            true => coin::cost(self.holder.n).then(&self.holder.verify_cost()),
-            false => Cost::local(self.holder.n),
-        }
+        self.checking(calls.iter().any(opens))
     }
 }

@@ -360,8 +360,8 @@ pub const CASES: &[Case] = &[
     Case {
         name: "mask",
         args: &[FULL],
-        least_bits: 6,
-        run: numbers!(|p, s, a, b| p.mask(s, a[0].len(), b - 5)),
+        least_bits: 9,
+        run: numbers!(|p, s, a, b| p.mask(s, a[0].len(), b - 8)),
         expect: Expect::Holds(|v, r, b| {
             r.len() == v[0].len() && r.iter().all(|&x| x >= 0 && x >> (b - 1) == 0)
         }),

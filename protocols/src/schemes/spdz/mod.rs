@@ -18,6 +18,8 @@
 
 pub(crate) mod element;
 pub(crate) mod keys;
+pub(crate) mod mixed;
+pub(crate) mod protocol;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod triples;
@@ -31,7 +33,7 @@ use mpc_runtime::{Depth, Error, Key, Label, Op, OpId, Party, Result, Step, Strea
 use self::element::Authentic;
 use self::keys::MacKey;
 use self::triples::Triples;
-use super::additive::{add, of, plane, received, uniform, uniform_from};
+use super::additive::{Map, add, of, plane, received, uniform, uniform_from};
 use super::gmw::opening;
 use crate::blocks::ot::{Form, Ot};
 use crate::blocks::{coin, commit};
@@ -45,7 +47,6 @@ const INPUT: Label = Label("spdz.input");
 const OPEN: Label = Label("spdz.open");
 const OPERANDS: Label = Label("spdz.operands");
 const COMBINED: Label = Label("spdz.combined");
-const SQUARES: Label = Label("spdz.squares");
 
 /// Trees of the transfers.
 pub(crate) const FORM: Form = Form::malicious(4);
@@ -181,6 +182,22 @@ impl<N: Authentic> Spdz<N> {
         self.vector(a.len() / inner, a.depth, |i, out| {
             let rows = of::<N>(a.plane(i)).chunks_exact(inner);
             out.iter_mut().zip(rows).for_each(|(o, row)| *o = f(row));
+        })
+    }
+
+    /// A product of matrices of `(rows, inner, columns)`, the second clear.
+    pub(crate) fn matmul_clear(
+        &self,
+        a: &Shares,
+        b: &Clear,
+        (rows, inner, columns): (usize, usize, usize),
+    ) -> Shares {
+        let known = b.values().expect("clear operands are known to all");
+        let right: Vec<N> = known.iter().map(|&x| N::from_i128(x)).collect();
+        self.vector(rows * columns, a.depth.max(b.depth), |i, out| {
+            if inner * columns > 0 {
+                Map::Matrix(rows, inner, columns).add(out, of(a.plane(i)), &right);
+            }
         })
     }
 
@@ -456,42 +473,6 @@ impl<N: Authentic> Spdz<N> {
             return Cost::local(self.n);
         }
         self.triples_cost(len).ahead().beside(&self.showing(2 * len))
-    }
-
-    /// Random bits, as numbers: a random number is odd, or any in a field, and its square is opened; divided
-    /// by a root of that it is 1 or -1. 12 rounds; in a ring the bit is right modulo 2^(k+s-2), and nobody
-    /// asks for more.
-    /// Source: Damgård, Escudero, Frederiksen, Keller, Scholl, Volgushev 2019, eprint 2019/599, Section 5 (rings).
-    pub(crate) async fn random_bits(&self, step: &Step, len: usize) -> Result<Shares> {
-        if len == 0 {
-            return Ok(self.vector(0, Depth::ZERO, |_, _| ()));
-        }
-        let u = self.random(step, len, None).await?;
-        let triples = self.triples(step, len).await?;
-        let one = self.one();
-        let rooted = self.vector(len, u.depth, |i, out| {
-            let elements = out.iter_mut().zip(of::<N>(u.plane(i)));
-            elements.for_each(|(o, &u)| *o = N::rooted(u, one[i]));
-        });
-        let squares = self.multiply_by(step, triples, &rooted, &rooted).await?;
-        let op = step.op(squares.depth);
-        let squares = self.opened(&op, SQUARES, &squares, None).await?;
-        let lines = N::bits_by_squares(&squares);
-        Ok(self.vector(len, op.depth(), |i, out| {
-            let elements = out.iter_mut().zip(of::<N>(u.plane(i))).zip(&lines);
-            let bit = |u: N, [factor, more]: [N; 2]| u.times(factor).plus(more.times(one[i]));
-            elements.for_each(|((o, &u), &line)| *o = bit(u, line));
-        }))
-    }
-
-    /// What [`Spdz::random_bits`] costs.
-    pub(crate) fn bits_cost(&self, len: usize) -> Cost {
-        if len == 0 {
-            return Cost::local(self.n);
-        }
-        (self.randomness(len, None).beside(&self.triples_cost(len)))
-            .then(&self.showing(2 * len))
-            .then(&self.showing(len))
     }
 
     /// Compares all openings since the last check with their MACs.

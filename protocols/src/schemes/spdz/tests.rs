@@ -117,7 +117,7 @@ pub(crate) fn cheats_are_found(build: Build, n: usize) {
         }
     }
     // What a party inputs may be anything, as long as all others are told the same.
-    sent.retain(|(_, label, _)| n > 2 || !["spdz.input", "mascot.share_bits"].contains(label));
+    sent.retain(|(_, label, _)| n > 2 || !["spdz.input", "tinier.share"].contains(label));
     for (cheater, label, messages) in sent {
         let mut others = (0..messages).flat_map(|i| mutators.iter().map(move |m| (i, *m)));
         let again = others.by_ref().take(12);
@@ -146,34 +146,6 @@ fn judge(ran: &Ran<Learnt>, cheater: Party, what: &str) {
     }
 }
 
-/// Whether squares of numbers make bits.
-fn squares_make_bits<N: Authentic>() {
-    let one = N::from_i128(1);
-    for i in 1..200_u64 {
-        let word = |j: u64| (5 * i + j).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29) >> 3;
-        let words: Vec<u64> = (0..4).map(word).collect();
-        let u = N::uniform(&words[..N::WORDS]);
-        let number = N::rooted(u, one);
-        let [[factor, more]] = N::bits_by_squares(&[number.times(number)])[..] else {
-            panic!("one for each")
-        };
-        let bit = u.times(factor).plus(more);
-        let found = if N::RING { bit.raised(2) } else { bit };
-        let bits = [N::zero(), one].map(|bit| if N::RING { bit.raised(2) } else { bit });
-        assert!(bits.iter().any(|bit| bit.wide() == found.wide()), "number {i}");
-    }
-}
-
-#[test]
-fn squares_make_bits_in_all_rings_and_fields() {
-    squares_make_bits::<u64>();
-    squares_make_bits::<u128>();
-    squares_make_bits::<Wide>();
-    squares_make_bits::<F61>();
-    squares_make_bits::<F127>();
-    squares_make_bits::<F255>();
-}
-
 #[test]
 fn there_are_enough_parts() {
     // The leftover hash lemma: bits of all parts less those of two combinations, halved.
@@ -182,7 +154,6 @@ fn there_are_enough_parts() {
     }
     for stat_sec in [1, 40, 56, 60] {
         let spare = [
-            spare::<u64>(stat_sec),
             spare::<u128>(stat_sec),
             spare::<Wide>(stat_sec),
             spare::<F61>(stat_sec),

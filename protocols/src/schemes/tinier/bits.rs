@@ -17,7 +17,7 @@ use crate::protocol::Seeds;
 use crate::value::{Plane, Shares, Unit};
 
 /// What the transfers are like.
-pub(super) const FORM: Form = Form::malicious(4);
+pub(in crate::schemes) const FORM: Form = Form::malicious(4);
 
 /// Transfers whose hashes are worked on together.
 const HASHED: usize = 64;
@@ -26,16 +26,16 @@ const HASHED: usize = 64;
 const CHOICES: u16 = 0;
 
 /// One party: its keys and its transfers.
-pub(super) struct Holder {
+pub(in crate::schemes) struct Holder {
     pub(super) me: Party,
     pub(super) n: usize,
-    pub(super) own: Key,
+    pub(in crate::schemes) own: Key,
     pub(super) pair: Vec<Key>,
-    pub(super) ot: Ot,
+    pub(in crate::schemes) ot: Ot,
 }
 
 /// `out ^= x`.
-pub(super) fn add(out: &mut [u64], x: &[u64]) {
+pub(in crate::schemes) fn add(out: &mut [u64], x: &[u64]) {
     out.iter_mut().zip(x).for_each(|(o, x)| *o ^= x);
 }
 
@@ -45,7 +45,7 @@ pub(super) fn add_product(out: &mut [u64], x: &[u64], y: &[u64]) {
 }
 
 /// `out_h ^= bit_h·word(h)`.
-pub(super) fn add_where(out: &mut [u64], bits: &[u64], word: impl Fn(usize) -> u64) {
+pub(in crate::schemes) fn add_where(out: &mut [u64], bits: &[u64], word: impl Fn(usize) -> u64) {
     for (first, (out, bits)) in (0..).step_by(64).zip(out.chunks_mut(64).zip(bits)) {
         for (h, out) in out.iter_mut().enumerate() {
             *out ^= (bits >> h & 1).wrapping_neg() & word(first + h);
@@ -54,17 +54,17 @@ pub(super) fn add_where(out: &mut [u64], bits: &[u64], word: impl Fn(usize) -> u
 }
 
 /// A plane of bits.
-pub(super) fn bit_plane(len: usize, fill: impl FnOnce(&mut [u64])) -> Plane {
+pub(in crate::schemes) fn bit_plane(len: usize, fill: impl FnOnce(&mut [u64])) -> Plane {
     Plane::build(Unit::Bit, len, fill)
 }
 
 /// A plane of MAC shares.
-pub(super) fn mac_plane(len: usize, fill: impl FnOnce(&mut [u64])) -> Plane {
+pub(in crate::schemes) fn mac_plane(len: usize, fill: impl FnOnce(&mut [u64])) -> Plane {
     Plane::build(Unit::Words(1), len, fill)
 }
 
 /// `a ⊕ b`.
-pub(super) fn sum(a: &Shares, b: &Shares) -> Shares {
+pub(in crate::schemes) fn sum(a: &Shares, b: &Shares) -> Shares {
     let plane = |i: usize| {
         let (a, b) = (a.plane(i), b.plane(i));
         Plane::build(a.unit(), a.len(), |out| {
@@ -141,19 +141,19 @@ impl Holder {
         Holder { me, n, own, pair, ot: Ot::new(seeds, me, FORM) }
     }
 
-    pub(super) fn peers(&self) -> impl Iterator<Item = Party> + use<> {
+    pub(in crate::schemes) fn peers(&self) -> impl Iterator<Item = Party> + use<> {
         let me = self.me;
         (0..self.n).filter(move |&peer| peer != me)
     }
 
     /// D_i.
-    pub(super) fn key(&self) -> u64 {
+    pub(in crate::schemes) fn key(&self) -> u64 {
         let peer = self.peers().next().expect("there are two parties at least");
         self.ot.delta(peer) as u64
     }
 
     /// Public bits: party 0 holds them.
-    pub(super) fn public(&self, bits: Plane, depth: Depth) -> Shares {
+    pub(in crate::schemes) fn public(&self, bits: Plane, depth: Depth) -> Shares {
         let key = self.key();
         let macs = mac_plane(bits.len(), |out| add_where(out, bits.words(), |_| key));
         let held = if self.me == 0 { bits } else { bit_plane(bits.len(), |_| ()) };
@@ -161,7 +161,7 @@ impl Holder {
     }
 
     /// Transfers between each pair of parties, either way: choices have to be the same with all peers.
-    fn many(&self, len: usize) -> Many {
+    pub(super) fn many(&self, len: usize) -> Many {
         if self.n == 2 { Many::random(len) } else { Many::chosen(len) }
     }
 
@@ -169,7 +169,7 @@ impl Holder {
     ///
     /// # Errors
     /// A peer is lost or misbehaves.
-    pub(super) async fn random(
+    pub(in crate::schemes) async fn random(
         &self,
         op: &Op<'_>,
         len: usize,
@@ -234,7 +234,7 @@ impl Holder {
     }
 
     /// What [`Holder::random`] costs.
-    pub(super) fn random_cost(&self, len: usize, owner: Option<Party>) -> Cost {
+    pub(in crate::schemes) fn random_cost(&self, len: usize, owner: Option<Party>) -> Cost {
         let chooses = |party| owner.is_none_or(|owner| owner == party);
         Ot::cost(FORM, self.n, |_, to| if chooses(to) { self.many(len) } else { NONE })
     }

@@ -51,14 +51,14 @@ pub(super) struct Claim {
 
 /// Openings that are not verified yet.
 #[derive(Default)]
-pub(super) struct Openings(RefCell<Vec<Claim>>);
+pub(in crate::schemes) struct Openings(RefCell<Vec<Claim>>);
 
 impl Openings {
     /// Opens bits and takes note of it. One round.
     ///
     /// # Errors
     /// Those of the channels.
-    pub(super) async fn open(
+    pub(in crate::schemes) async fn open(
         &self,
         holder: &Holder,
         op: &Op<'_>,
@@ -143,7 +143,7 @@ impl Holder {
     }
 
     /// What [`Holder::open`] costs.
-    pub(super) fn open_cost(&self, bits: usize) -> Cost {
+    pub(in crate::schemes) fn open_cost(&self, bits: usize) -> Cost {
         let peers = self.n - 1;
         Cost::each(self.n, 1, peers as u64, peers * bits.div_ceil(8))
     }

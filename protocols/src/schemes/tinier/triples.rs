@@ -31,6 +31,8 @@
 //! Rounds: 3 for the bits (beside them 1 in which parties commit to two coins), products, z, a coin, d, a coin, and
 //! 2 for the proof of all of it. The order may be told before the proof: what cheats guess is in the products.
 
+use std::ops::Range;
+
 use mpc_runtime::{Depth, Key, Label, Op, Result, Step};
 
 use super::bits::{Holder, Pads, add, add_product, add_where, bit_plane, mac_plane, masked, sum};
@@ -49,7 +51,7 @@ const DIFFERENCES: Label = Label("tinier.triple.differences");
 const PART: usize = 1 << 15;
 
 /// Random bits with their products.
-pub(super) struct Triples {
+pub(in crate::schemes) struct Triples {
     pub(super) a: Shares,
     pub(super) b: Shares,
     pub(super) c: Shares,
@@ -58,6 +60,12 @@ pub(super) struct Triples {
 prepared_fields!(Triples { a, b, c });
 
 impl Triples {
+    /// Those of `range`.
+    pub(in crate::schemes) fn slice(&self, range: Range<usize>) -> Triples {
+        let part = |v: &Shares| v.slice(range.clone());
+        Triples { a: part(&self.a), b: part(&self.b), c: part(&self.c) }
+    }
+
     fn concat(parts: &[Triples]) -> Triples {
         let all = |of: fn(&Triples) -> &Shares| {
             Shares::concat(&parts.iter().map(|part| of(part).clone()).collect::<Vec<_>>())
@@ -84,7 +92,7 @@ fn leak(triples: usize, size: usize, guessed: usize) -> f64 {
 }
 
 /// The size of buckets.
-fn bucket(triples: usize, stat_sec: u32) -> usize {
+pub(super) fn bucket(triples: usize, stat_sec: u32) -> usize {
     let most = |size: usize| leak(triples, size, (2 * size - 1).min(triples * size));
     (2..).find(|&size| most(size) <= -f64::from(stat_sec)).expect("larger ones leak less")
 }
@@ -124,7 +132,7 @@ impl Shape {
 
 /// Numbers 0 to n - 1 in an order that a coin says (Fisher and Yates). Each order has its probability up to
 /// a factor 1 ± n^2/2^64.
-fn order(op: &Op<'_>, coin: &Key, n: usize) -> Vec<usize> {
+pub(in crate::schemes) fn order(op: &Op<'_>, coin: &Key, n: usize) -> Vec<usize> {
     let draws = op.stream(coin, 0).words(n);
     let mut order: Vec<usize> = (0..n).collect();
     for (i, draw) in (1..n).zip(draws) {
@@ -146,7 +154,12 @@ impl Holder {
     ///
     /// # Errors
     /// A peer is lost or misbehaves.
-    pub(super) async fn triples(&self, step: &Step, len: usize, sec: u32) -> Result<Triples> {
+    pub(in crate::schemes) async fn triples(
+        &self,
+        step: &Step,
+        len: usize,
+        sec: u32,
+    ) -> Result<Triples> {
         let mut parts = vec![];
         for len in parts_of(len) {
             parts.push(self.triples_of_part(step, Shape::new(len, sec)).await?);
@@ -246,7 +259,7 @@ impl Holder {
     }
 
     /// What [`Holder::triples`] costs.
-    pub(super) fn triples_cost(&self, len: usize, sec: u32) -> Cost {
+    pub(in crate::schemes) fn triples_cost(&self, len: usize, sec: u32) -> Cost {
         let parts = parts_of(len).map(|len| self.part_cost(Shape::new(len, sec)));
         parts.fold(Cost::local(self.n), |all, part| all.beside(&part))
     }
