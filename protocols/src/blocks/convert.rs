@@ -3,10 +3,13 @@
 use mpc_runtime::{Depth, Result, Step};
 
 use super::carry;
-use super::mask::{Low, bits_are_numbers, constant, low_bits};
+use super::circuits;
+use super::mask::{
+    Low, bits_are_numbers, constant, edabit, has_edabits, low_bits, public_wide, scale,
+};
 use super::split;
 use super::wires::{Wires, clear_rows};
-use crate::protocol::Protocol;
+use crate::protocol::{Domain, Protocol};
 use crate::value::{Clear, ClearVec, Shares};
 
 /// `b + cond·(a - b)`.
@@ -32,8 +35,50 @@ pub async fn compose(
     k: u32,
     signed: bool,
 ) -> Result<Shares> {
+    if k >= MASKED_BITS && has_edabits(p) {
+        return composed_by_mask(p, step, a, k, signed).await;
+    }
     let numbers = p.from_bits(step, a).await?;
     weighed(p, step, &numbers, k, signed).await
+}
+
+/// From so many bits on one mask with its bits, and an adder, cost less than a mask for each bit.
+const MASKED_BITS: u32 = 8;
+
+/// `x = c - r + 2^k·carry` for `c = (x + r) mod 2^k`, opened, and r of known bits.
+async fn composed_by_mask(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    k: u32,
+    signed: bool,
+) -> Result<Shares> {
+    let (width, n) = (k as usize, a.len() / k as usize);
+    let x = Wires::from_elements(a, width);
+    let r = edabit(p, &step.preprocessing(), n, k).await?;
+    let zeros = Wires::zeros(p, step, n).await?;
+    let wider = |bits: &Wires| Wires::stack(&[bits.clone(), zeros.clone()]);
+    let sum = circuits::add(p, step, &wider(&x), &wider(&r.bits), false).await?;
+    let c = p.open_bits(step, sum.range(0, width).bits(), None).await?;
+    let c = c.map(n, |bits| {
+        let bit = |i: usize, row: usize| u128::from(bits[row * n + i]) << row;
+        (0..n).map(|i| [(0..width).fold(0, |c, row| c | bit(i, row)), 0]).collect()
+    });
+    let bits = k + u32::from(!signed);
+    let c = public_wide(p, step, &c, 0, k + 1).await?;
+    let rest = p.sub(step, &c, &r.number, bits).await?;
+    if matches!(p.domain(), Domain::Ring { bits } if bits == k) {
+        return Ok(rest);
+    }
+    let carry = sum.row(width);
+    let above = if signed { vec![carry, x.row(width - 1)] } else { vec![carry] };
+    let above = p.from_bits(step, &Shares::concat(&above)).await?;
+    let mut carry = above.slice(0..n);
+    if signed {
+        carry = p.sub(step, &carry, &above.slice(n..2 * n), 2).await?;
+    }
+    let carry = scale(p, step, &carry, k, k + 2).await?;
+    p.add(step, &rest, &carry, bits).await
 }
 
 /// As [`compose`], of numbers 0 and 1.

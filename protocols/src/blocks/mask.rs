@@ -48,11 +48,15 @@ pub async fn open_wide(
     Ok(opened.map(a.len(), |v| v.iter().map(|&x| [x as u128 & ones(bits), 0]).collect()))
 }
 
+/// Whether the scheme makes numbers with their bits by itself: then bits are cheap beside its numbers.
+pub fn has_edabits(p: &dyn Protocol) -> bool {
+    let verb = Verb::EdaBits { k: 1, exact: false };
+    p.cost(&Call { verb, len: 1, bits: 1, whole: 0 }).is_some()
+}
+
 /// Whether shared bits are the numbers 0 and 1 of a field, so that an exclusive or takes a product.
 pub fn bits_are_numbers(p: &dyn Protocol) -> bool {
-    let verb = Verb::EdaBits { k: 1, exact: false };
-    let other = p.cost(&Call { verb, len: 1, bits: 1, whole: 0 }).is_some();
-    matches!(p.domain(), Domain::Prime { .. }) && !other
+    matches!(p.domain(), Domain::Prime { .. }) && !has_edabits(p)
 }
 
 /// Uniform numbers of some bits, with their bits.

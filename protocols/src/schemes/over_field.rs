@@ -11,7 +11,6 @@ use std::rc::Rc;
 
 use mpc_runtime::{Depth, Error, Party, Result, Step, Stream};
 
-use super::spdz::element::Authentic;
 use crate::algebra::field::{F61, F127, F255, Prime};
 use crate::algebra::matrix;
 use crate::blocks::shuffle;
@@ -154,11 +153,7 @@ pub(crate) trait MakeFieldScheme {
     fn maskers(parties: usize) -> usize;
 
     /// Makes one party.
-    fn make<F: Prime + Authentic>(
-        setup: &Setup,
-        me: Party,
-        seeds: &Seeds,
-    ) -> Result<Rc<dyn FieldScheme<F>>>;
+    fn make<F: Prime>(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn FieldScheme<F>>>;
 }
 
 /// Makes one party over the smallest field that will do.
@@ -234,10 +229,7 @@ impl<F: Prime> OverField<F> {
         setup: &Setup,
         me: Party,
         seeds: &Seeds,
-    ) -> Result<Rc<dyn Protocol>>
-    where
-        F: Authentic,
-    {
+    ) -> Result<Rc<dyn Protocol>> {
         let Setup { stat_sec, truncation, .. } = *setup;
         let (scheme, maskers) = (M::make::<F>(setup, me, seeds)?, M::maskers(setup.parties));
         Ok(Rc::new(OverField { scheme, maskers, stat_sec, truncation }))

@@ -180,7 +180,7 @@ pub(super) fn telling<F: Prime, B: Base<F>>(
 }
 
 /// Fills in half the inverse roots of public squares.
-pub(crate) fn halved_roots<F: Prime>(squares: &[F]) -> impl Fn(usize, &mut [F]) + Sync {
+fn halved_roots<F: Prime>(squares: &[F]) -> impl Fn(usize, &mut [F]) + Sync {
     let half = F::ONE.plus(F::ONE).inverse();
     move |first, out| {
         for (i, out) in out.chunks_mut(LANES).enumerate() {

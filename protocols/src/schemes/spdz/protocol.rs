@@ -12,7 +12,6 @@ use crate::blocks::mask;
 use crate::blocks::ot::{Bases, Ot};
 use crate::cost::{Call, Cost, Truncation, Verb};
 use crate::protocol::{Domain, Fut, Protocol, Seeds, Setup, now};
-use crate::schemes::additive::composed;
 use crate::schemes::over_binary::BinaryScheme;
 use crate::schemes::tinier::Tinier;
 use crate::value::{Clear, ClearBits, ClearVec, Shares};
@@ -61,12 +60,6 @@ impl<N: Authentic> OverSpdz<N> {
         self.bits().setup(step).await
     }
 
-    /// Numbers of `k` bits each.
-    async fn composed(&self, step: &Step, a: &Shares, k: usize, signed: bool) -> Result<Shares> {
-        let bits = self.mixed.to_numbers(step, a).await?;
-        Ok(self.numbers().by_row(&bits, k, |row| composed(row, signed)))
-    }
-
     /// Openings that a call makes in the end, of numbers and of bits.
     fn opens(call: &Call) -> [bool; 2] {
         match call.verb {
@@ -78,7 +71,7 @@ impl<N: Authentic> OverSpdz<N> {
             Verb::EdaBits { k, exact } => {
                 [k > 0, Mixed::<N>::edabits_open_bits(call.len, k as usize, exact)]
             }
-            Verb::FromBits | Verb::Compose { .. } => [true; 2],
+            Verb::FromBits => [true; 2],
             _ => [false; 2],
         }
     }
@@ -145,7 +138,6 @@ impl<N: Authentic> Protocol for OverSpdz<N> {
             Verb::Mask if !N::RING => self.mixed.sums_cost(len, bits as usize).ahead(),
             Verb::MatMulClear { .. } => Cost::local(numbers.parties()),
             Verb::FromBits => self.mixed.to_numbers_cost(len),
-            Verb::Compose { k } => self.mixed.to_numbers_cost(len * k as usize),
             Verb::EdaBits { k, exact } => self.mixed.edabits_cost(len, k as usize, exact).ahead(),
             _ => return self.bits().cost(call),
         })
@@ -267,11 +259,7 @@ impl<N: Authentic> Protocol for OverSpdz<N> {
     }
 
     fn from_bits<'a>(&'a self, step: &'a Step, a: &'a Shares) -> Fut<'a> {
-        Box::pin(self.composed(step, a, 1, false))
-    }
-
-    fn compose<'a>(&'a self, step: &'a Step, a: &'a Shares, k: u32, signed: bool) -> Fut<'a> {
-        Box::pin(self.composed(step, a, k as usize, signed))
+        Box::pin(self.mixed.to_numbers(step, a))
     }
 
     fn edabits<'a>(

@@ -167,3 +167,23 @@ fn who_guesses_a_bit_is_found_half_of_the_time() {
         assert!((3..=17).contains(&found), "{way}: {found} of {RUNS}");
     }
 }
+
+/// The probability that some sum is one of numbers that were all treated, where `treated` of them are and nobody notices.
+fn leak(lanes: usize, bucket: usize, treated: usize) -> f64 {
+    let chosen = |n: usize| (0..bucket).map(|i| (n.saturating_sub(i) as f64).log2()).sum::<f64>();
+    (lanes as f64).log2() + chosen(treated) - chosen(lanes * bucket) - treated as f64
+}
+
+#[test]
+fn buckets_are_as_large_as_the_bound_asks_for() {
+    let sizes = [(LANES, 4), (LANES / 2, 5), (1024, 5), (1, 40)];
+    for (lanes, due) in sizes {
+        assert_eq!(bucket(lanes, 40), due, "{lanes}");
+    }
+    for lanes in [1, 2, 7, 100, 1024, LANES / 2, LANES - 1, LANES] {
+        let bucket = bucket(lanes, 40);
+        for treated in bucket..=(lanes * bucket).min(200) {
+            assert!(leak(lanes, bucket, treated) <= -40.0, "{lanes} {bucket} {treated}");
+        }
+    }
+}
