@@ -9,6 +9,7 @@ use super::mask::{
 };
 use super::split;
 use super::wires::{Wires, clear_rows};
+use crate::prepared::prepared;
 use crate::protocol::{Domain, Protocol};
 use crate::value::{Clear, ClearVec, Shares};
 
@@ -55,7 +56,7 @@ async fn composed_by_mask(
 ) -> Result<Shares> {
     let (width, n) = (k as usize, a.len() / k as usize);
     let x = Wires::from_elements(a, width);
-    let r = edabit(p, &step.preprocessing(), n, k).await?;
+    let r = prepared(step, async |prep| edabit(p, prep, n, k).await).await?;
     let zeros = Wires::zeros(p, step, n).await?;
     let wider = |bits: &Wires| Wires::stack(&[bits.clone(), zeros.clone()]);
     let sum = circuits::add(p, step, &wider(&x), &wider(&r.bits), false).await?;

@@ -86,6 +86,9 @@ impl MacKey {
         Ok(())
     }
 
+    /// Bytes of a summand.
+    pub(crate) const BYTES: usize = 8 * MOST_WORDS;
+
     /// This party's summand, for [`MacKey::restore`].
     pub(crate) fn bytes(&self) -> Keys {
         Zeroizing::new(bytemuck::cast_slice(&self.agreed().summand[..]).to_vec())

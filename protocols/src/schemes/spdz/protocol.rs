@@ -11,7 +11,8 @@ use super::{FORM, Spdz};
 use crate::blocks::mask;
 use crate::blocks::ot::{Bases, Ot};
 use crate::cost::{Call, Cost, Truncation, Verb};
-use crate::protocol::{Domain, Fut, Protocol, Seeds, Setup, now};
+use crate::prepared::{foreign, prepared};
+use crate::protocol::{Domain, Fut, Keys, Protocol, Seeds, Setup, done, now};
 use crate::schemes::over_binary::BinaryScheme;
 use crate::schemes::tinier::Tinier;
 use crate::value::{Clear, ClearBits, ClearVec, Shares};
@@ -99,6 +100,21 @@ impl<N: Authentic> Protocol for OverSpdz<N> {
 
     fn setup<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
         Box::pin(self.set_up(step))
+    }
+
+    fn keys(&self) -> Keys {
+        let [numbers, bits] = [self.numbers().keys(), self.bits().keys()];
+        Keys::new([&numbers[..], &bits[..]].concat())
+    }
+
+    fn restore<'a>(&'a self, step: &'a Step, keys: &'a [u8]) -> Fut<'a, ()> {
+        match keys.split_at_checked(MacKey::BYTES) {
+            None => done(Err(foreign())),
+            Some((numbers, bits)) => match self.numbers().restore(numbers) {
+                Ok(()) => self.bits().restore(step, bits),
+                error => done(error),
+            },
+        }
     }
 
     fn setup_cost(&self, parties: usize) -> Cost {
@@ -196,9 +212,10 @@ impl<N: Authentic> Protocol for OverSpdz<N> {
     fn mask<'a>(&'a self, step: &'a Step, n: usize, bits: u32) -> Fut<'a> {
         match N::RING {
             true => Box::pin(mask::mask(self, step, n, bits)),
-            false => {
-                Box::pin(async move { self.mixed.sums(&step.ahead(), n, bits as usize).await })
-            }
+            false => Box::pin(async move {
+                let make = async |prep: &Step| self.mixed.sums(prep, n, bits as usize).await;
+                prepared(step, make).await
+            }),
         }
     }
 
@@ -269,6 +286,13 @@ impl<N: Authentic> Protocol for OverSpdz<N> {
         k: u32,
         exact: bool,
     ) -> Option<Fut<'a, [Shares; 2]>> {
-        Some(Box::pin(async move { self.mixed.edabits(&step.ahead(), n, k as usize, exact).await }))
+        Some(Box::pin(async move {
+            let make = async |prep: &Step| {
+                let [numbers, bits] = self.mixed.edabits(prep, n, k as usize, exact).await?;
+                Ok((numbers, bits))
+            };
+            let (numbers, bits) = prepared(step, make).await?;
+            Ok([numbers, bits])
+        }))
     }
 }
