@@ -156,6 +156,23 @@ def decoder():
     n.save({"signal": n.picture(1, 2, 16)}, {"restored": x})
 
 
+def recurrent():
+    """An LSTM in both directions, a GRU from the end and a plain RNN with a start, one after the other, as PyTorch exports them."""
+    n, length, batch, hidden = Net("recurrent", 6), 4, 2, 3
+
+    def layer(op, x, gates, width, directions=1, start="", **attributes):
+        weights = [n.weight(directions, gates * hidden, width), n.weight(directions, gates * hidden, hidden)]
+        bias = n.weight(directions, 2 * gates * hidden)
+        y, last, *_ = n(op, x, *weights, bias, "", start, outputs=3 if op == "LSTM" else 2, hidden_size=hidden, **attributes)
+        merged = n("Reshape", n("Transpose", y, perm=[0, 2, 1, 3]), n.known(np.array([0, 0, -1])))
+        return merged, last
+
+    x, _ = layer("LSTM", "sequence", 4, 5, 2, direction="bidirectional")
+    x, last = layer("GRU", x, 3, 2 * hidden, direction="reverse", linear_before_reset=1)
+    x, _ = layer("RNN", x, 1, hidden, start=n.weight(1, batch, hidden))
+    n.save({"sequence": n.picture(length, batch, 5)}, {"hidden": x, "last": last})
+
+
 if __name__ == "__main__":
-    for make in [lenet, face, encoder, mlp, decoder]:
+    for make in [lenet, face, encoder, mlp, decoder, recurrent]:
         make()

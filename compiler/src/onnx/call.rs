@@ -64,6 +64,15 @@ impl<'a> Call<'_, 'a, '_> {
         Ok(self.attribute(name)?.map(|a| a.floats))
     }
 
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, String> {
+        let texts = self.attribute(name)?.map(|a| a.texts).unwrap_or_default();
+        let text = |t: &[u8]| {
+            String::from_utf8(t.to_vec())
+                .map_err(|_| format!("the attribute `{name}` is no list of texts"))
+        };
+        texts.into_iter().map(text).collect()
+    }
+
     /// A tensor attribute.
     pub(super) fn tensor(&mut self, name: &str) -> Result<Option<Constant>, String> {
         match self.attribute(name)?.and_then(|a| a.tensor) {

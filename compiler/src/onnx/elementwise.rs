@@ -91,6 +91,10 @@ pub(super) struct Binary {
     pub(super) text: &'static str,
 }
 
+/// The sum.
+pub(super) const ADD: Binary =
+    Binary { floats: |a, b| a + b, ints: i64::checked_add, text: "@ + #" };
+
 /// A comparison or a connective.
 pub(super) struct Predicate {
     pub(super) known: fn(f64, f64) -> bool,

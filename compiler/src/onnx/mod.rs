@@ -12,7 +12,7 @@
 //! | `program` | the text that is written, and what names of the graph stand for |
 //! | `call` | attributes and inputs of a node |
 //! | `table` | the operators |
-//! | `elementwise`, `activation`, `movement`, `linear`, `window`, `norm`, `reduce` | what they become |
+//! | `elementwise`, `activation`, `movement`, `linear`, `window`, `norm`, `reduce`, `recurrent` | what they become |
 //! | `graph` | inputs, nodes in order, outputs |
 //! | `fuse` | two nodes that are cheaper together |
 //!
@@ -30,6 +30,7 @@ mod movement;
 mod norm;
 mod program;
 mod proto;
+mod recurrent;
 mod reduce;
 mod table;
 mod tensor;

@@ -142,6 +142,12 @@ impl<'o> Program<'o> {
         self.lines.push(if comment.is_empty() { text } else { format!("{text}  // {comment}") });
     }
 
+    /// A name that is not used yet.
+    pub(super) fn fresh(&mut self) -> String {
+        self.next += 1;
+        format!("v{}", self.next)
+    }
+
     /// A new variable that holds an expression.
     pub(super) fn bind(
         &mut self,
@@ -152,8 +158,7 @@ impl<'o> Program<'o> {
         if size(shape) > MAX_ELEMENTS {
             return Err(format!("a tensor of shape {shape:?} is too large"));
         }
-        self.next += 1;
-        let name = format!("v{}", self.next);
+        let name = self.fresh();
         self.line(format!("let {name} = {expression};"));
         Ok(Value::Var(Var { name, shape: shape.to_vec(), kind }))
     }

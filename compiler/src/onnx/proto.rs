@@ -244,6 +244,7 @@ pub(super) struct Attribute<'a> {
     pub(super) tensor: Option<Tensor<'a>>,
     pub(super) floats: Vec<f32>,
     pub(super) ints: Vec<i64>,
+    pub(super) texts: Vec<&'a [u8]>,
     pub(super) graph: bool,
 }
 
@@ -259,6 +260,8 @@ pub(super) fn attribute(message: &[u8]) -> Result<Attribute<'_>, Malformed> {
             (6 | 11, _) => out.graph = true,
             (7, value) => value.floats(&mut out.floats, MAX_LIST)?,
             (8, value) => value.ints(&mut out.ints, MAX_LIST)?,
+            (9, value) if out.texts.len() < MAX_LIST => out.texts.push(value.bytes()?),
+            (9, _) => return Err("an attribute has too many texts".into()),
             _ => {}
         }
     }

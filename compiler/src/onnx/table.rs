@@ -6,6 +6,7 @@
 use super::activation as act;
 use super::call::{Call, Outputs};
 use super::elementwise::{self as el, Binary, Predicate, Unary};
+use super::recurrent::{Cell, recurrent};
 use super::reduce::{self, Reduction};
 use super::{linear, movement as mv, norm, window as win};
 
@@ -88,7 +89,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     unary!("Abs", 1, f64::abs, "max(@, -@)"),
     unary!("Acos", 7, f64::acos, "trig::acos(@)"),
     unary!("Acosh", 9, f64::acosh, "math::log(@ + math::sqrt(@ * @ - 1))"),
-    binary!("Add", |a, b| a + b, i64::checked_add, "@ + #"),
+    from("Add", 6, |c| el::binary(c, &el::ADD)),
     predicate!("And", 7, |a, b| a != 0.0 && b != 0.0, "", "@ & #"),
     from("ArgMax", 1, |c| reduce::arg_extreme(c, "argmax")),
     from("ArgMin", 1, |c| reduce::arg_extreme(c, "argmin")),
@@ -121,6 +122,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     from("Expand", 8, mv::expand),
     from("Flatten", 1, mv::flatten),
     from("Floor", 6, |c| el::rounded(c, f64::floor, "floor")),
+    from("GRU", 7, |c| recurrent(c, Cell::Gru)),
     from("Gather", 1, mv::gather),
     from("Gelu", 20, act::gelu),
     from("Gemm", 6, linear::gemm),
@@ -135,6 +137,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     from("Identity", 1, mv::identity),
     from("InstanceNormalization", 6, norm::instance_normalization),
     from("LRN", 1, norm::lrn),
+    from("LSTM", 7, |c| recurrent(c, Cell::Lstm)),
     from("LayerNormalization", 17, norm::layer_normalization),
     formula!("LeakyRelu", 6, [("alpha", 0.01)], "select(@ < 0, @ * $alpha, @)"),
     predicate!("Less", 7, |a, b| a < b, "@ < #", ""),
@@ -157,6 +160,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     from("Pad", 2, mv::pad),
     from("Pow", 6, el::pow),
     from("RMSNormalization", 23, norm::rms_normalization),
+    from("RNN", 7, |c| recurrent(c, Cell::Rnn)),
     from("Range", 11, mv::range),
     unary!("Reciprocal", 6, f64::recip, "math::reciprocal(@)"),
     reduction!("ReduceL1", |x| x.iter().map(|x| x.abs()).sum(), "max(@, -@)", "sum(@, axis = -1)", "", false),
@@ -191,7 +195,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     unary!("Sqrt", 6, f64::sqrt, "math::sqrt(@)"),
     from("Squeeze", 1, mv::squeeze),
     binary!("Sub", |a, b| a - b, i64::checked_sub, "@ - #"),
-    binary!("Sum", |a, b| a + b, i64::checked_add, "@ + #"),
+    from("Sum", 6, |c| el::binary(c, &el::ADD)),
     formula!("Swish", 24, [("alpha", 1.0)], "@ * math::sigmoid(@ * $alpha)"),
     unary!("Tan", 7, f64::tan, "trig::tan(@)"),
     unary!("Tanh", 6, f64::tanh, "math::tanh(@)"),
@@ -206,8 +210,7 @@ pub(super) const OPERATORS: &[Operator] = &[
 
 fn mean(c: &mut Call<'_, '_, '_>) -> Outputs {
     let count = c.inputs.len().max(1) as f64;
-    let sum =
-        el::binary(c, &Binary { floats: |a, b| a + b, ints: i64::checked_add, text: "@ + #" })?;
+    let sum = el::binary(c, &el::ADD)?;
     Ok(vec![linear::scaled(c, &sum[0], 1.0 / count)?])
 }
 
