@@ -49,9 +49,12 @@ class Net:
             helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), types.get(n, a.shape))
             for n, a in inputs.items()
         ]
-        made = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in outputs]
+        made = [helper.make_tensor_value_info(n, types.get(n, TensorProto.FLOAT), None) for n in outputs]
         graph = helper.make_graph(self.nodes, self.name, infos, made, self.initialisers)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8)
+        sets = [helper.make_opsetid("", self.opset)]
+        if any(node.domain for node in self.nodes):
+            sets.append(helper.make_opsetid("ai.onnx.ml", 3))
+        model = helper.make_model(graph, opset_imports=sets, ir_version=8)
         results = ReferenceEvaluator(model).run(None, inputs)
         folder = FOLDER / self.name
         shutil.rmtree(folder, ignore_errors=True)
@@ -173,6 +176,41 @@ def recurrent():
     n.save({"sequence": n.picture(length, batch, 5)}, {"hidden": x, "last": last})
 
 
+def classical():
+    """What is learnt without layers, as scikit-learn exports it: scaled features, trees, a linear model, a kernel."""
+    n, features, ml = Net("classical", 7), 4, {"domain": "ai.onnx.ml"}
+    scaled = n("Scaler", "x", offset=[0.5, 0.4, 0.6, 0.5], scale=[3.0, 2.5, 3.5, 0.003], **ml)
+    nodes, leaves = [], []
+
+    def grow(tree, depth):
+        """A random tree below the next node; gives the number of that node."""
+        node = sum(entry[0] == tree for entry in nodes)
+        if depth == 0 or (depth < 3 and n.rng.uniform() < 0.3):
+            nodes.append([tree, node, 0, "LEAF", 0.0, 0, 0])
+            leaves.extend((tree, node, c, float(n.rng.uniform())) for c in range(3))
+            return node
+        mode = str(n.rng.choice(["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT"]))
+        entry = [tree, node, int(n.rng.integers(features)), mode, float(n.rng.normal(0, 0.5)), 0, 0]
+        nodes.append(entry)
+        entry[5:] = [grow(tree, depth - 1), grow(tree, depth - 1)]
+        return node
+
+    for tree in range(4):
+        grow(tree, 4)
+    parts = ["treeids", "nodeids", "featureids", "modes", "values", "truenodeids", "falsenodeids"]
+    trees = {f"nodes_{part}": list(column) for part, column in zip(parts, zip(*nodes))}
+    parts = ["treeids", "nodeids", "ids", "weights"]
+    trees |= {f"class_{part}": list(column) for part, column in zip(parts, zip(*leaves))}
+    label, votes = n("TreeEnsembleClassifier", scaled, outputs=2, classlabels_int64s=[4, 7, 5], post_transform="NONE", **trees, **ml)
+    draw = lambda count: [float(x) for x in n.rng.normal(0, 0.5, count)]
+    _, linear = n("LinearClassifier", scaled, outputs=2, coefficients=draw(3 * features), intercepts=draw(3),
+                  classlabels_ints=[0, 1, 2], post_transform="SOFTMAX", **ml)
+    kernel = n("SVMRegressor", scaled, coefficients=draw(5), support_vectors=draw(5 * features), rho=[0.1], n_supports=5,
+               kernel_type="RBF", kernel_params=[0.3, 0.0, 3.0], post_transform="NONE", **ml)
+    scores = n("Normalizer", votes, norm="L1", **ml)
+    n.save({"x": n.picture(5, features)}, {"label": label, "votes": scores, "linear": linear, "kernel": kernel}, {"label": TensorProto.INT64})
+
+
 if __name__ == "__main__":
-    for make in [lenet, face, encoder, mlp, decoder, recurrent]:
+    for make in [lenet, face, encoder, mlp, decoder, recurrent, classical]:
         make()

@@ -338,7 +338,7 @@ fn int_power(x: i64, y: i64) -> Option<i64> {
     x.checked_pow(u32::try_from(y).ok()?)
 }
 
-fn power_text(x: &str, n: f64) -> Option<String> {
+pub(super) fn power_text(x: &str, n: f64) -> Option<String> {
     match n {
         0.5 => Some(format!("math::sqrt({x})")),
         -0.5 => Some(format!("math::rsqrt({x})")),

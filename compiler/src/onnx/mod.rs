@@ -13,6 +13,7 @@
 //! | `call` | attributes and inputs of a node |
 //! | `table` | the operators |
 //! | `elementwise`, `activation`, `movement`, `linear`, `window`, `norm`, `reduce`, `recurrent` | what they become |
+//! | `ml` | the operators of `ai.onnx.ml` |
 //! | `graph` | inputs, nodes in order, outputs |
 //! | `fuse` | two nodes that are cheaper together |
 //!
@@ -26,6 +27,7 @@ mod elementwise;
 mod fuse;
 mod graph;
 mod linear;
+mod ml;
 mod movement;
 mod norm;
 mod program;

@@ -8,7 +8,7 @@ use super::call::{Call, Outputs};
 use super::elementwise::{self as el, Binary, Predicate, Unary};
 use super::recurrent::{Cell, recurrent};
 use super::reduce::{self, Reduction};
-use super::{linear, movement as mv, norm, window as win};
+use super::{linear, ml, movement as mv, norm, window as win};
 
 /// The first version of the operator set that models may use.
 pub(super) const OLDEST: i64 = 1;
@@ -23,9 +23,51 @@ pub(super) struct Operator {
     pub(super) import: fn(&mut Call<'_, '_, '_>) -> Outputs,
 }
 
+/// A set of operators with versions of its own.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Domain {
+    Standard,
+    Ml,
+}
+
+impl Domain {
+    pub(super) const ALL: [Domain; 2] = [Domain::Standard, Domain::Ml];
+
+    /// As a model writes it.
+    pub(super) fn of(name: &str) -> Option<Domain> {
+        match name {
+            "" | "ai.onnx" => Some(Domain::Standard),
+            "ai.onnx.ml" => Some(Domain::Ml),
+            _ => None,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Domain::Standard => "ai.onnx",
+            Domain::Ml => "ai.onnx.ml",
+        }
+    }
+
+    /// The first and the last version.
+    pub(super) fn versions(self) -> (i64, i64) {
+        match self {
+            Domain::Standard => (OLDEST, NEWEST),
+            Domain::Ml => (ml::OLDEST, ml::NEWEST),
+        }
+    }
+
+    pub(super) fn operators(self) -> &'static [Operator] {
+        match self {
+            Domain::Standard => OPERATORS,
+            Domain::Ml => ml::OPERATORS,
+        }
+    }
+}
+
 /// The operator of that name.
-pub(super) fn find(name: &str) -> Option<&'static Operator> {
-    OPERATORS.iter().find(|o| o.name == name)
+pub(super) fn find(domain: &str, name: &str) -> Option<&'static Operator> {
+    Domain::of(domain)?.operators().iter().find(|o| o.name == name)
 }
 
 const fn from(
@@ -235,12 +277,18 @@ fn erf(x: f64) -> f64 {
 /// The table as Markdown.
 pub(super) fn page() -> String {
     let mut text = String::from(
-        "# ONNX operators\n\nWhat `mpcc` imports, of the domain `ai.onnx`, and the versions of the operator set for which it is right.\n\
-         Generated from `compiler/src/onnx/table.rs` by `BLESS=1 cargo test -p mpc-compiler --test onnx`.\n\n\
-         | operator | versions |\n|---|---|\n",
+        "# ONNX operators\n\nWhat `mpcc` imports, and the versions of the operator set for which it is right.\n\
+         Generated from `compiler/src/onnx/table.rs` by `BLESS=1 cargo test -p mpc-compiler --test onnx`.\n",
     );
-    for o in OPERATORS {
-        text += &format!("| {} | {} to {} |\n", o.name, o.first.max(OLDEST), o.last);
+    for domain in Domain::ALL {
+        text += &format!("\n## {}\n\n", domain.name());
+        if domain == Domain::Ml {
+            text += ml::PAGE;
+        }
+        text += "| operator | versions |\n|---|---|\n";
+        for o in domain.operators() {
+            text += &format!("| {} | {} to {} |\n", o.name, o.first, o.last);
+        }
     }
     text
 }
@@ -251,8 +299,13 @@ mod tests {
 
     #[test]
     fn operators_are_sorted_and_named_once() {
-        assert!(OPERATORS.windows(2).all(|w| w[0].name < w[1].name));
-        assert!(OPERATORS.iter().all(|o| o.first <= o.last && o.last <= NEWEST));
+        for domain in Domain::ALL {
+            let (oldest, newest) = domain.versions();
+            let operators = domain.operators();
+            assert!(operators.windows(2).all(|w| w[0].name < w[1].name));
+            let fits = |o: &Operator| o.first >= oldest && o.first <= o.last && o.last <= newest;
+            assert!(operators.iter().all(fits));
+        }
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Constant {
     pub(super) fn public_scalar(&self) -> Option<f64> {
         match &self.data {
             Data::Splat(x) => Some(*x),
-            _ if !self.weight && self.size() == 1 => Some(self.at(0)),
+            _ if !self.weight && self.size() == 1 && self.kind() == Kind::Float => Some(self.at(0)),
             _ => None,
         }
     }
