@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::call::Call;
 use super::fuse::{self, Last};
 use super::program::{Program, Value, Var, WEIGHTS};
-use super::proto::{Dim, Graph, Model, Node, ValueInfo};
+use super::proto::{self, Dim, Graph, Model, Node, ValueInfo};
 use super::table::{self, Domain};
 use super::tensor::{self, Kind, MAX_ELEMENTS, size};
 use super::{Model as Imported, Options};
@@ -31,6 +31,7 @@ pub(super) fn import(
         loader,
         files: BTreeMap::new(),
         values: BTreeMap::new(),
+        elements: elements(&model.graph),
         uses: uses(&model.graph),
         last: None,
         broken: BTreeSet::new(),
@@ -148,6 +149,34 @@ fn why_not(node: &Node<'_>, opsets: &Opsets) -> Option<String> {
     }
 }
 
+/// Numbers of element types that the model says.
+fn elements<'a>(graph: &Graph<'a>) -> BTreeMap<&'a str, i64> {
+    let infos = graph.inputs.iter().chain(&graph.outputs).chain(&graph.inside);
+    let infos = infos.filter(|i| i.kind != 0).map(|i| (i.name, i.kind));
+    let tensors = graph.initialisers.iter().map(|(name, tensor)| (*name, tensor.kind));
+    infos.chain(tensors).collect()
+}
+
+/// The number of the element type of what a node gives, if the node says it.
+fn element_of(node: &Node<'_>, elements: &BTreeMap<&str, i64>) -> Option<i64> {
+    let number = |name: &str| {
+        let (_, message) = node.attributes.iter().find(|(n, _)| *n == name)?;
+        let attribute = proto::attribute(message).ok()?;
+        attribute.int.or(attribute.tensor.map(|t| t.kind))
+    };
+    let input = |i: usize| elements.get(node.inputs.get(i)?).copied();
+    match node.op {
+        "Cast" => number("to"),
+        "CastLike" => input(1),
+        "Constant" | "ConstantOfShape" => number("value"),
+        "QuantizeLinear" => number("output_dtype").or(input(2)).or(Some(2)),
+        "QLinearConv" | "QLinearMatMul" => input(7),
+        "DynamicQuantizeLinear" => Some(2),
+        // Most operators keep the type of their first operand.
+        _ => input(0),
+    }
+}
+
 /// How often each name is used.
 fn uses<'a>(graph: &Graph<'a>) -> BTreeMap<&'a str, usize> {
     let mut uses = BTreeMap::new();
@@ -166,6 +195,8 @@ struct Import<'m, 'a, 'o> {
     /// Files of external data.
     files: BTreeMap<String, Rc<Vec<u8>>>,
     values: BTreeMap<&'a str, Value>,
+    /// Numbers of their element types, where they are known.
+    elements: BTreeMap<&'a str, i64>,
     /// How often a name is used.
     uses: BTreeMap<&'a str, usize>,
     /// The node before, if it wrote something.
@@ -301,6 +332,11 @@ impl<'a> Import<'_, 'a, '_> {
             });
         }
         let outputs = self.run(node, inputs)?;
+        if let Some(element) = element_of(node, &self.elements) {
+            for name in &node.outputs {
+                self.elements.entry(name).or_insert(element);
+            }
+        }
         for (i, name) in node.outputs.iter().enumerate().filter(|(_, o)| !o.is_empty()) {
             let value = outputs.get(i).ok_or_else(|| format!("output {i} is not supported"))?;
             if self.values.insert(name, value.clone()).is_some() {
@@ -359,6 +395,7 @@ impl<'a> Import<'_, 'a, '_> {
             inputs,
             p: &mut self.p,
             external: &mut external,
+            elements: &self.elements,
         })
     }
 
@@ -388,7 +425,7 @@ impl<'a> Import<'_, 'a, '_> {
     fn finish(mut self, path: &str, model: &Model<'_>) -> Imported {
         let body = self.p.body();
         let mut head = format!("/// {}\n", description(path, model, &self.opsets));
-        for module in ["math", "nn", "trig"] {
+        for module in ["math", "nn", "order", "trig"] {
             if body.contains(&format!("{module}::")) {
                 head += &format!("use stdlib::{module};\n");
             }

@@ -326,7 +326,7 @@ impl<'o> Program<'o> {
     pub(super) fn concat(&mut self, parts: &[Value], axis: usize) -> Result<Value, String> {
         let first = parts.first().ok_or("there is nothing to put together")?;
         let mut shape = first.shape().to_vec();
-        shape[axis] = 0;
+        *shape.get_mut(axis).ok_or_else(|| format!("there is no axis {axis}"))? = 0;
         for p in parts {
             let others = |s: &[usize]| -> Vec<usize> {
                 s.iter().enumerate().filter(|(i, _)| *i != axis).map(|(_, n)| *n).collect()

@@ -29,6 +29,8 @@ pub(super) struct Graph<'a> {
     pub(super) initialisers: Vec<(&'a str, Tensor<'a>)>,
     pub(super) inputs: Vec<ValueInfo<'a>>,
     pub(super) outputs: Vec<ValueInfo<'a>>,
+    /// What the model says about values inside.
+    pub(super) inside: Vec<ValueInfo<'a>>,
     pub(super) sparse: usize,
 }
 
@@ -126,6 +128,7 @@ fn graph<'a>(bytes: &'a [u8], budget: &mut Budget) -> Result<Graph<'a>, Malforme
             }
             (11, value) => budget.push(&mut out.inputs, value_info(value.bytes()?)?)?,
             (12, value) => budget.push(&mut out.outputs, value_info(value.bytes()?)?)?,
+            (13, value) => budget.push(&mut out.inside, value_info(value.bytes()?)?)?,
             (15, _) => out.sparse += 1,
             _ => {}
         }

@@ -127,7 +127,7 @@ pub(super) fn array_feature_extractor(c: &mut Call<'_, '_, '_>) -> Outputs {
     let n = x.shape()[axis];
     if let Value::Const(known) = &places {
         let known: Vec<usize> =
-            known.to_ints().iter().map(|i| c.axis(*i, n)).collect::<Result<_, _>>()?;
+            known.to_ints().iter().map(|i| c.place(*i, n)).collect::<Result<_, _>>()?;
         return one(c.p.take(&x, axis, &known)?);
     }
     let front = c.p.view(&x, &View::to_front(x.shape(), axis))?;

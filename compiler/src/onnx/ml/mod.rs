@@ -105,7 +105,7 @@ fn in_two_parts(
 const REST: f64 = 65536.0;
 
 /// An expression of an operand and weights `#`, worked out for both parts of them.
-fn with_weights(
+pub(super) fn with_weights(
     c: &mut Call<'_, '_, '_>,
     w: Vec<f64>,
     shape: &[usize],
