@@ -3,6 +3,7 @@
 //! Coefficients, support vectors, thresholds and weights of leaves belong to whoever owns the model, as other weights do. Which feature a
 //! node of a tree compares, and how trees are built, is part of the program. Labels that are texts are given as their places in the list.
 
+mod ensemble;
 mod features;
 mod linear;
 mod svm;
