@@ -40,22 +40,34 @@ def write(folder, case):
             for i, tensor in enumerate(tensors):
                 (data / f"{kind}_{i}.pb").write_bytes(tensor.SerializeToString())
     (folder / "model.onnx").write_bytes(case.model.SerializeToString())
-    known = with_known_integers(case.model, sets)
+    known = with_constants(case.model, sets)
     if known:
         (folder / "known.onnx").write_bytes(known.SerializeToString())
 
 
-def with_known_integers(model, sets):
-    """The model with its integer inputs as initialisers: shapes, axes and the like are inputs in these tests, and constant in models."""
+# Inputs that are constant in models, whatever their type.
+CONSTANT = {"scales", "roi", "start", "limit", "delta", "condition", "depth", "training_mode"}
+
+
+def is_constant(info, model):
+    """Whether a model has this input as a constant: shapes, axes and the like, scales and zero points, places of a shift."""
+    name = info.name
+    integer = info.type.tensor_type.elem_type in (onnx.TensorProto.INT32, onnx.TensorProto.INT64)
+    shift = name == "y" and any(node.op_type == "BitShift" for node in model.graph.node)
+    return integer or shift or name in CONSTANT or name.endswith("scale") or "zero_point" in name
+
+
+def with_constants(model, sets):
+    """The model with such inputs as initialisers, as they are in models; in these tests all are inputs."""
     if len(sets) != 1:
         return None
     known = onnx.ModelProto()
     known.CopyFrom(model)
     inputs = {tensor.name: tensor for kind, tensors in [sets[0][0]] for tensor in tensors}
-    integers = [i for i in known.graph.input if i.type.tensor_type.elem_type in (onnx.TensorProto.INT32, onnx.TensorProto.INT64)]
-    for info in integers:
+    constants = [info for info in known.graph.input if is_constant(info, model)]
+    for info in constants:
         known.graph.initializer.append(inputs[info.name])
-    return known if integers else None
+    return known if constants else None
 
 
 def named(infos, arrays):

@@ -110,6 +110,18 @@ fn by_rows(c: &mut Call<'_, '_, '_>, text: &str) -> Outputs {
     one(c.p.reshape(&out, &shape)?)
 }
 
+/// Softmax along the last axis.
+pub(super) fn softmax_of(c: &mut Call<'_, '_, '_>, x: &Value) -> Result<Value, String> {
+    let v = c.p.var(x)?;
+    c.like(&format!("nn::softmax({})", v.name), &v)
+}
+
+/// Its logarithm.
+pub(super) fn log_softmax_of(c: &mut Call<'_, '_, '_>, x: &Value) -> Result<Value, String> {
+    let v = c.p.var(x)?;
+    c.like(&format!("nn::log_softmax({})", v.name), &v)
+}
+
 pub(super) fn softmax(c: &mut Call<'_, '_, '_>) -> Outputs {
     by_rows(c, "nn::softmax(@)")
 }

@@ -1,5 +1,6 @@
 //! One node while it is imported: its attributes, inputs, and the operator set it was written for.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::program::{Program, Value, Var};
@@ -15,10 +16,18 @@ pub(super) struct Call<'c, 'a, 'o> {
     pub(super) inputs: Vec<Option<Value>>,
     pub(super) p: &'c mut Program<'o>,
     pub(super) external: &'c mut External<'a>,
+    /// Numbers of element types of names of the graph, where they are known.
+    pub(super) elements: &'c BTreeMap<&'a str, i64>,
 }
 
 /// What an operator gives: its outputs, or why there are none.
 pub(super) type Outputs = Result<Vec<Value>, String>;
+
+/// A number below `n`; negative ones count from there.
+fn from_the_end(i: i64, n: usize) -> Option<usize> {
+    let at = if i < 0 { i.saturating_add(n as i64) } else { i };
+    usize::try_from(at).ok().filter(|at| *at < n)
+}
 
 /// One output.
 pub(super) fn one(value: Value) -> Outputs {
@@ -64,6 +73,15 @@ impl<'a> Call<'_, 'a, '_> {
         Ok(self.attribute(name)?.map(|a| a.floats))
     }
 
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, String> {
+        let texts = self.attribute(name)?.map(|a| a.texts).unwrap_or_default();
+        let text = |t: &[u8]| {
+            String::from_utf8(t.to_vec())
+                .map_err(|_| format!("the attribute `{name}` is no list of texts"))
+        };
+        texts.into_iter().map(text).collect()
+    }
+
     /// A tensor attribute.
     pub(super) fn tensor(&mut self, name: &str) -> Result<Option<Constant>, String> {
         match self.attribute(name)?.and_then(|a| a.tensor) {
@@ -74,11 +92,12 @@ impl<'a> Call<'_, 'a, '_> {
 
     /// An axis of something with so many; negative ones count from the last.
     pub(super) fn axis(&self, axis: i64, rank: usize) -> Result<usize, String> {
-        let at = if axis < 0 { axis.saturating_add(rank as i64) } else { axis };
-        usize::try_from(at)
-            .ok()
-            .filter(|a| *a < rank)
-            .ok_or_else(|| format!("there is no axis {axis} among {rank}"))
+        from_the_end(axis, rank).ok_or_else(|| format!("there is no axis {axis} among {rank}"))
+    }
+
+    /// A place among so many, in the same way.
+    pub(super) fn place(&self, place: i64, n: usize) -> Result<usize, String> {
+        from_the_end(place, n).ok_or_else(|| format!("there is no place {place} among {n}"))
     }
 }
 
@@ -90,6 +109,11 @@ impl Call<'_, '_, '_> {
 
     pub(super) fn input(&self, i: usize) -> Result<Value, String> {
         self.optional(i).ok_or_else(|| format!("input {i} is missing"))
+    }
+
+    /// The number of the element type of an input, where it is known.
+    pub(super) fn element(&self, i: usize) -> Option<i64> {
+        self.elements.get(self.node.inputs.get(i)?).copied()
     }
 
     /// An input that must be known while importing, because it decides how the computation runs.

@@ -2,7 +2,7 @@
 
 use super::call::{Call, Outputs, one};
 use super::program::Value;
-use super::tensor::{Constant, Data, Kind, MAX_FOLDED, size, too_large};
+use super::tensor::{self, Constant, Data, Kind, MAX_FOLDED, size, too_large};
 use super::view::View;
 
 /// The shape of two operands together.
@@ -67,8 +67,11 @@ pub(super) fn modulo(c: &mut Call<'_, '_, '_>) -> Outputs {
         text: "@ % #",
     };
     let (a, b) = (c.input(0)?, c.input(1)?);
-    if a.kind() != Kind::Int || c.flag("fmod", false)? {
-        return Err("it is supported for integers without `fmod` only".into());
+    if c.flag("fmod", false)? {
+        return super::integers::fmod(c, &a, &b);
+    }
+    if a.kind() != Kind::Int {
+        return Err("it is supported for floats with `fmod` only".into());
     }
     one(apply(c, &MOD, &a, &b)?)
 }
@@ -90,6 +93,10 @@ pub(super) struct Binary {
     /// The expression, in which `@` and `#` stand for the operands.
     pub(super) text: &'static str,
 }
+
+/// The sum.
+pub(super) const ADD: Binary =
+    Binary { floats: |a, b| a + b, ints: i64::checked_add, text: "@ + #" };
 
 /// A comparison or a connective.
 pub(super) struct Predicate {
@@ -254,6 +261,19 @@ pub(super) fn not(c: &mut Call<'_, '_, '_>) -> Outputs {
     c.one_like(&format!("!{}", v.name), &v)
 }
 
+/// What numbers of floating point can be besides numbers. What is computed is none of that.
+pub(super) fn is_special(c: &mut Call<'_, '_, '_>, known: fn(f64) -> bool) -> Outputs {
+    let x = c.input(0)?;
+    let data = match &x {
+        Value::Const(k) if k.size() <= MAX_FOLDED => {
+            (0..k.size()).map(|i| known(k.at(i))).collect()
+        }
+        _ if x.size() <= MAX_FOLDED => vec![false; x.size()],
+        _ => return Err(too_large(x.shape())),
+    };
+    one(Constant { shape: x.shape().to_vec(), data: Data::Bool(data), weight: false }.into())
+}
+
 pub(super) fn where_(c: &mut Call<'_, '_, '_>) -> Outputs {
     let (cond, a, b) = (c.input(0)?, c.input(1)?, c.input(2)?);
     if a.kind() != b.kind() {
@@ -334,7 +354,7 @@ fn int_power(x: i64, y: i64) -> Option<i64> {
     x.checked_pow(u32::try_from(y).ok()?)
 }
 
-fn power_text(x: &str, n: f64) -> Option<String> {
+pub(super) fn power_text(x: &str, n: f64) -> Option<String> {
     match n {
         0.5 => Some(format!("math::sqrt({x})")),
         -0.5 => Some(format!("math::rsqrt({x})")),
@@ -359,11 +379,23 @@ fn product(x: &str, n: u32) -> String {
 /// The type of a cast, or that of the input for operators that keep it.
 pub(super) fn cast(c: &mut Call<'_, '_, '_>) -> Outputs {
     let x = c.input(0)?;
-    let kind = match c.optional(1) {
-        Some(like) if c.node.op == "CastLike" => like.kind(),
-        _ => Kind::of(c.int("to", 0)?)?,
+    let (kind, number) = match c.optional(1) {
+        Some(like) if c.node.op == "CastLike" => (like.kind(), c.element(1).unwrap_or(0)),
+        _ => (Kind::of(c.int("to", 0)?)?, c.int("to", 0)?),
     };
-    one(convert(c, &x, kind)?)
+    if tensor::is_short_float(number) {
+        return Err("rounding to floats of 8 bits or less is not supported".into());
+    }
+    let out = convert(c, &x, kind)?;
+    // What does not fit into 4 or 2 bits is cut to those.
+    let bits = match number {
+        21 | 22 => 4,
+        25 | 26 => 2,
+        _ => return one(out),
+    };
+    let v = c.p.var(&out)?;
+    let (elem, signed) = (c.p.elem(Kind::Int), number % 4 == 2);
+    c.one_like(&format!("{elem}(compose(bits({}, {bits}), signed = {signed}))", v.name), &v)
 }
 
 /// A value of another kind: floats to integers towards zero, numbers to whether they are not zero.

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use super::call::Call;
 use super::fuse::{self, Last};
 use super::program::{Program, Value, Var, WEIGHTS};
-use super::proto::{Dim, Graph, Model, Node, ValueInfo};
-use super::table::{self, NEWEST, OLDEST};
+use super::proto::{self, Dim, Graph, Model, Node, ValueInfo};
+use super::table::{self, Domain};
 use super::tensor::{self, Kind, MAX_ELEMENTS, size};
 use super::{Model as Imported, Options};
 use crate::diagnostics::Diagnostic;
@@ -23,14 +23,15 @@ pub(super) fn import(
     loader: &dyn Loader,
     options: &Options,
 ) -> Result<Imported, Vec<Diagnostic>> {
-    let opset = opset(model).map_err(|why| vec![Diagnostic::global(why)])?;
-    unsupported(model, opset)?;
+    let opsets = Opsets::of(model).map_err(|why| vec![Diagnostic::global(why)])?;
+    unsupported(model, &opsets)?;
     let mut import = Import {
         graph: &model.graph,
-        opset,
+        opsets,
         loader,
         files: BTreeMap::new(),
         values: BTreeMap::new(),
+        elements: elements(&model.graph),
         uses: uses(&model.graph),
         last: None,
         broken: BTreeSet::new(),
@@ -53,19 +54,53 @@ pub(super) fn import(
     Ok(import.finish(path, model))
 }
 
-fn opset(model: &Model<'_>) -> Result<i64, String> {
-    let found = model.opsets.iter().find(|(domain, _)| is_standard(domain));
-    let version = found.ok_or("the model names no version of the operator set `ai.onnx`")?.1;
-    if (OLDEST..=NEWEST).contains(&version) {
-        return Ok(version);
-    }
-    Err(format!(
-        "the model uses version {version} of the operator set; versions {OLDEST} to {NEWEST} are supported"
-    ))
+/// Versions of the operator sets that a model uses.
+#[derive(Default)]
+struct Opsets {
+    standard: Option<i64>,
+    ml: Option<i64>,
 }
 
-fn is_standard(domain: &str) -> bool {
-    matches!(domain, "" | "ai.onnx")
+impl Opsets {
+    fn of(model: &Model<'_>) -> Result<Opsets, String> {
+        let mut out = Opsets::default();
+        for (name, version) in &model.opsets {
+            let Some(domain) = Domain::of(name) else { continue };
+            let (oldest, newest) = domain.versions();
+            if !(oldest..=newest).contains(version) {
+                let name = domain.name();
+                return Err(format!(
+                    "the model uses version {version} of the operator set `{name}`; versions {oldest} to {newest} are supported"
+                ));
+            }
+            *out.place(domain) = Some(*version);
+        }
+        if out.standard.is_none() && out.ml.is_none() {
+            return Err("the model names no version of the operator set `ai.onnx`".into());
+        }
+        Ok(out)
+    }
+
+    fn place(&mut self, domain: Domain) -> &mut Option<i64> {
+        match domain {
+            Domain::Standard => &mut self.standard,
+            Domain::Ml => &mut self.ml,
+        }
+    }
+
+    fn version(&self, domain: &str) -> Option<i64> {
+        match Domain::of(domain)? {
+            Domain::Standard => self.standard,
+            Domain::Ml => self.ml,
+        }
+    }
+
+    /// As they are told to a reader.
+    fn shown(&self) -> String {
+        let parts = [("", self.standard), ("ai.onnx.ml ", self.ml)];
+        let shown = parts.iter().filter_map(|(name, v)| Some(format!("{name}{}", (*v)?)));
+        shown.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// How a node is named in messages.
@@ -75,16 +110,20 @@ fn title(node: &Node<'_>) -> String {
 }
 
 fn operator(node: &Node<'_>) -> String {
-    if is_standard(node.domain) { node.op.into() } else { format!("{}.{}", node.domain, node.op) }
+    if Domain::of(node.domain) == Some(Domain::Standard) {
+        node.op.into()
+    } else {
+        format!("{}.{}", node.domain, node.op)
+    }
 }
 
 /// All that is not supported, at once.
-fn unsupported(model: &Model<'_>, opset: i64) -> Result<(), Vec<Diagnostic>> {
+fn unsupported(model: &Model<'_>, opsets: &Opsets) -> Result<(), Vec<Diagnostic>> {
     let mut messages = vec![];
     if model.graph.sparse > 0 {
         messages.push(Diagnostic::global("sparse initialisers are not supported"));
     }
-    let missing = model.graph.nodes.iter().filter_map(|node| Some((node, why_not(node, opset)?)));
+    let missing = model.graph.nodes.iter().filter_map(|node| Some((node, why_not(node, opsets)?)));
     let missing: Vec<(&Node<'_>, String)> = missing.collect();
     for (node, why) in missing.iter().take(MAX_LISTED) {
         messages.push(Diagnostic::global(format!("{}: {why}", title(node))));
@@ -96,15 +135,45 @@ fn unsupported(model: &Model<'_>, opset: i64) -> Result<(), Vec<Diagnostic>> {
     if messages.is_empty() { Ok(()) } else { Err(messages) }
 }
 
-fn why_not(node: &Node<'_>, opset: i64) -> Option<String> {
-    let known = table::find(node.op).filter(|_| is_standard(node.domain));
-    match known {
-        None => Some(format!("this operator is not supported (operator set {opset})")),
-        Some(o) if !(o.first..=o.last).contains(&opset) => Some(format!(
-            "this operator is supported in operator sets {} to {}, not in {opset}",
+fn why_not(node: &Node<'_>, opsets: &Opsets) -> Option<String> {
+    let Some(operator) = table::find(node.domain, node.op) else {
+        return Some(format!("this operator is not supported (operator set {})", opsets.shown()));
+    };
+    match (operator, opsets.version(node.domain)) {
+        (_, None) => Some("the model names no version of the set of this operator".into()),
+        (o, Some(version)) if !(o.first..=o.last).contains(&version) => Some(format!(
+            "this operator is supported in operator sets {} to {}, not in {version}",
             o.first, o.last
         )),
-        Some(_) => None,
+        _ => None,
+    }
+}
+
+/// Numbers of element types that the model says.
+fn elements<'a>(graph: &Graph<'a>) -> BTreeMap<&'a str, i64> {
+    let infos = graph.inputs.iter().chain(&graph.outputs).chain(&graph.inside);
+    let infos = infos.filter(|i| i.kind != 0).map(|i| (i.name, i.kind));
+    let tensors = graph.initialisers.iter().map(|(name, tensor)| (*name, tensor.kind));
+    infos.chain(tensors).collect()
+}
+
+/// The number of the element type of what a node gives, if the node says it.
+fn element_of(node: &Node<'_>, elements: &BTreeMap<&str, i64>) -> Option<i64> {
+    let number = |name: &str| {
+        let (_, message) = node.attributes.iter().find(|(n, _)| *n == name)?;
+        let attribute = proto::attribute(message).ok()?;
+        attribute.int.or(attribute.tensor.map(|t| t.kind))
+    };
+    let input = |i: usize| elements.get(node.inputs.get(i)?).copied();
+    match node.op {
+        "Cast" => number("to"),
+        "CastLike" => input(1),
+        "Constant" | "ConstantOfShape" => number("value"),
+        "QuantizeLinear" => number("output_dtype").or(input(2)).or(Some(2)),
+        "QLinearConv" | "QLinearMatMul" => input(7),
+        "DynamicQuantizeLinear" => Some(2),
+        // Most operators keep the type of their first operand.
+        _ => input(0),
     }
 }
 
@@ -121,11 +190,13 @@ fn uses<'a>(graph: &Graph<'a>) -> BTreeMap<&'a str, usize> {
 /// Where an import stands.
 struct Import<'m, 'a, 'o> {
     graph: &'m Graph<'a>,
-    opset: i64,
+    opsets: Opsets,
     loader: &'o dyn Loader,
     /// Files of external data.
     files: BTreeMap<String, Rc<Vec<u8>>>,
     values: BTreeMap<&'a str, Value>,
+    /// Numbers of their element types, where they are known.
+    elements: BTreeMap<&'a str, i64>,
     /// How often a name is used.
     uses: BTreeMap<&'a str, usize>,
     /// The node before, if it wrote something.
@@ -261,6 +332,11 @@ impl<'a> Import<'_, 'a, '_> {
             });
         }
         let outputs = self.run(node, inputs)?;
+        if let Some(element) = element_of(node, &self.elements) {
+            for name in &node.outputs {
+                self.elements.entry(name).or_insert(element);
+            }
+        }
         for (i, name) in node.outputs.iter().enumerate().filter(|(_, o)| !o.is_empty()) {
             let value = outputs.get(i).ok_or_else(|| format!("output {i} is not supported"))?;
             if self.values.insert(name, value.clone()).is_some() {
@@ -310,14 +386,16 @@ impl<'a> Import<'_, 'a, '_> {
         node: &Node<'a>,
         inputs: Vec<Option<Value>>,
     ) -> Result<Vec<Value>, String> {
-        let operator = table::find(node.op).ok_or("this operator is not supported")?;
+        let operator = table::find(node.domain, node.op);
+        let operator = operator.ok_or("this operator is not supported")?;
         let mut external = external(self.loader, &mut self.files);
         (operator.import)(&mut Call {
             node,
-            opset: self.opset,
+            opset: self.opsets.version(node.domain).unwrap_or(0),
             inputs,
             p: &mut self.p,
             external: &mut external,
+            elements: &self.elements,
         })
     }
 
@@ -346,8 +424,8 @@ impl<'a> Import<'_, 'a, '_> {
 
     fn finish(mut self, path: &str, model: &Model<'_>) -> Imported {
         let body = self.p.body();
-        let mut head = format!("/// {}\n", description(path, model, self.opset));
-        for module in ["math", "nn", "trig"] {
+        let mut head = format!("/// {}\n", description(path, model, &self.opsets));
+        for module in ["math", "nn", "order", "trig"] {
             if body.contains(&format!("{module}::")) {
                 head += &format!("use stdlib::{module};\n");
             }
@@ -373,9 +451,9 @@ impl<'a> Import<'_, 'a, '_> {
     }
 }
 
-fn description(path: &str, model: &Model<'_>, opset: i64) -> String {
+fn description(path: &str, model: &Model<'_>, opsets: &Opsets) -> String {
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut text = format!("{}, operator set {opset}", one_line(path));
+    let mut text = format!("{}, operator set {}", one_line(path), opsets.shown());
     if !model.graph.name.is_empty() {
         text = format!("{}: {text}", one_line(model.graph.name));
     }

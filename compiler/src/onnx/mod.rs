@@ -12,7 +12,8 @@
 //! | `program` | the text that is written, and what names of the graph stand for |
 //! | `call` | attributes and inputs of a node |
 //! | `table` | the operators |
-//! | `elementwise`, `activation`, `movement`, `linear`, `window`, `norm`, `reduce` | what they become |
+//! | `elementwise`, `activation`, `movement`, `linear`, `window`, `norm`, `reduce`, `recurrent`, `places`, `attention`, `einsum`, `loss`, `quantised`, `integers`, `resize` | what they become |
+//! | `ml` | the operators of `ai.onnx.ml` |
 //! | `graph` | inputs, nodes in order, outputs |
 //! | `fuse` | two nodes that are cheaper together |
 //!
@@ -21,16 +22,25 @@
 //! larger than the file.
 
 mod activation;
+mod attention;
 mod call;
+mod einsum;
 mod elementwise;
 mod fuse;
 mod graph;
+mod integers;
 mod linear;
+mod loss;
+mod ml;
 mod movement;
 mod norm;
+mod places;
 mod program;
 mod proto;
+mod quantised;
+mod recurrent;
 mod reduce;
+mod resize;
 mod table;
 mod tensor;
 mod view;

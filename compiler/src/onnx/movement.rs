@@ -24,7 +24,7 @@ pub(super) fn dropout(c: &mut Call<'_, '_, '_>) -> Outputs {
 }
 
 /// A public constant of equal elements.
-fn filled(kind: Kind, x: f64, shape: &[usize]) -> Result<Constant, String> {
+pub(super) fn filled(kind: Kind, x: f64, shape: &[usize]) -> Result<Constant, String> {
     let count = size(shape);
     let data = match kind {
         Kind::Float => Data::Splat(x),
@@ -282,7 +282,7 @@ pub(super) fn gather(c: &mut Call<'_, '_, '_>) -> Outputs {
     let shape = [&x.shape()[..axis], places.shape(), &x.shape()[axis + 1..]].concat();
     if let Value::Const(known) = &places {
         let places: Vec<usize> =
-            known.to_ints().iter().map(|&i| c.axis(i, n)).collect::<Result<_, _>>()?;
+            known.to_ints().iter().map(|&i| c.place(i, n)).collect::<Result<_, _>>()?;
         let taken = c.p.take(&x, axis, &places)?;
         return one(c.p.reshape(&taken, &shape)?);
     }

@@ -8,8 +8,10 @@ use super::Options;
 use super::tensor::{Constant, Data, Kind, MAX_ELEMENTS, size};
 use super::view::View;
 
-/// Most elements of a list that is written out.
+/// Most elements of a list of floats that is written out.
 const MAX_LIST: usize = 1 << 14;
+/// Most elements of a list of integers, which may be positions, or of truth values.
+const MAX_POSITIONS: usize = 1 << 20;
 /// Name of the input that holds the weights.
 pub(super) const WEIGHTS: &str = "weights";
 
@@ -142,6 +144,12 @@ impl<'o> Program<'o> {
         self.lines.push(if comment.is_empty() { text } else { format!("{text}  // {comment}") });
     }
 
+    /// A name that is not used yet.
+    pub(super) fn fresh(&mut self) -> String {
+        self.next += 1;
+        format!("v{}", self.next)
+    }
+
     /// A new variable that holds an expression.
     pub(super) fn bind(
         &mut self,
@@ -152,8 +160,7 @@ impl<'o> Program<'o> {
         if size(shape) > MAX_ELEMENTS {
             return Err(format!("a tensor of shape {shape:?} is too large"));
         }
-        self.next += 1;
-        let name = format!("v{}", self.next);
+        let name = self.fresh();
         self.line(format!("let {name} = {expression};"));
         Ok(Value::Var(Var { name, shape: shape.to_vec(), kind }))
     }
@@ -205,9 +212,7 @@ impl<'o> Program<'o> {
     pub(super) fn tensor(&mut self, value: &Value) -> Result<String, String> {
         match value {
             Value::Var(v) => Ok(v.name.clone()),
-            Value::Const(c) if c.weight || c.size() > MAX_LIST && c.public_scalar().is_none() => {
-                self.stored_constant(c)
-            }
+            Value::Const(c) if c.weight || !written_out(c) => self.stored_constant(c),
             Value::Const(c) => {
                 let text = self.literal(c);
                 Ok(text)
@@ -321,7 +326,7 @@ impl<'o> Program<'o> {
     pub(super) fn concat(&mut self, parts: &[Value], axis: usize) -> Result<Value, String> {
         let first = parts.first().ok_or("there is nothing to put together")?;
         let mut shape = first.shape().to_vec();
-        shape[axis] = 0;
+        *shape.get_mut(axis).ok_or_else(|| format!("there is no axis {axis}"))? = 0;
         for p in parts {
             let others = |s: &[usize]| -> Vec<usize> {
                 s.iter().enumerate().filter(|(i, _)| *i != axis).map(|(_, n)| *n).collect()
@@ -385,6 +390,12 @@ impl<'o> Program<'o> {
         let back: Vec<usize> = (1..=axis).chain([0]).chain(axis + 1..shape.len()).collect();
         self.transpose(&taken, &back)
     }
+}
+
+/// Whether a public constant is short enough to be part of the program.
+fn written_out(c: &Constant) -> bool {
+    let most = if c.kind() == Kind::Float { MAX_LIST } else { MAX_POSITIONS };
+    c.size() <= most || c.public_scalar().is_some()
 }
 
 /// An integer as a literal.

@@ -29,6 +29,8 @@ pub(super) struct Graph<'a> {
     pub(super) initialisers: Vec<(&'a str, Tensor<'a>)>,
     pub(super) inputs: Vec<ValueInfo<'a>>,
     pub(super) outputs: Vec<ValueInfo<'a>>,
+    /// What the model says about values inside.
+    pub(super) inside: Vec<ValueInfo<'a>>,
     pub(super) sparse: usize,
 }
 
@@ -126,6 +128,7 @@ fn graph<'a>(bytes: &'a [u8], budget: &mut Budget) -> Result<Graph<'a>, Malforme
             }
             (11, value) => budget.push(&mut out.inputs, value_info(value.bytes()?)?)?,
             (12, value) => budget.push(&mut out.outputs, value_info(value.bytes()?)?)?,
+            (13, value) => budget.push(&mut out.inside, value_info(value.bytes()?)?)?,
             (15, _) => out.sparse += 1,
             _ => {}
         }
@@ -244,6 +247,7 @@ pub(super) struct Attribute<'a> {
     pub(super) tensor: Option<Tensor<'a>>,
     pub(super) floats: Vec<f32>,
     pub(super) ints: Vec<i64>,
+    pub(super) texts: Vec<&'a [u8]>,
     pub(super) graph: bool,
 }
 
@@ -259,6 +263,8 @@ pub(super) fn attribute(message: &[u8]) -> Result<Attribute<'_>, Malformed> {
             (6 | 11, _) => out.graph = true,
             (7, value) => value.floats(&mut out.floats, MAX_LIST)?,
             (8, value) => value.ints(&mut out.ints, MAX_LIST)?,
+            (9, value) if out.texts.len() < MAX_LIST => out.texts.push(value.bytes()?),
+            (9, _) => return Err("an attribute has too many texts".into()),
             _ => {}
         }
     }

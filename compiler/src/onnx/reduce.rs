@@ -64,6 +64,16 @@ pub(super) fn reduce(c: &mut Call<'_, '_, '_>, op: &Reduction) -> Outputs {
         return one(known(k, op, &rows.shape)?.into());
     }
     let v = c.p.var(&rows.value)?;
+    let of_bools = match op.text {
+        "max(@, axis = -1)" => "any",
+        "min(@, axis = -1)" => "all",
+        _ => "",
+    };
+    if v.kind == Kind::Bool && !of_bools.is_empty() && v.shape[1] > 0 {
+        let text = format!("{of_bools}({}, axis = -1)", v.name);
+        let out = c.p.bind(&text, &v.shape[..1], Kind::Bool)?;
+        return one(c.p.reshape(&out, &rows.shape)?);
+    }
     if v.kind == Kind::Bool || v.kind == Kind::Int && (op.after.contains("::") || op.mean) {
         return Err("it is not supported for this element type".into());
     }

@@ -24,13 +24,19 @@ impl Kind {
     pub(super) fn of(number: i64) -> Result<Kind, String> {
         match number {
             1 | 10 | 11 | 16 => Ok(Kind::Float),
-            2..=7 | 12 | 13 => Ok(Kind::Int),
+            _ if is_short_float(number) => Ok(Kind::Float),
+            2..=7 | 12 | 13 | 21 | 22 | 25 | 26 => Ok(Kind::Int),
             9 => Ok(Kind::Bool),
             8 => Err("texts are not supported".into()),
             0 => Err("only tensors are supported".into()),
             other => Err(format!("the element type {other} is not supported")),
         }
     }
+}
+
+/// Whether an element type is that of a float of 8 bits or less.
+pub(super) fn is_short_float(number: i64) -> bool {
+    matches!(number, 17..=20 | 23 | 24)
 }
 
 /// Elements in row-major order.
@@ -114,7 +120,7 @@ impl Constant {
     pub(super) fn public_scalar(&self) -> Option<f64> {
         match &self.data {
             Data::Splat(x) => Some(*x),
-            _ if !self.weight && self.size() == 1 => Some(self.at(0)),
+            _ if !self.weight && self.size() == 1 && self.kind() == Kind::Float => Some(self.at(0)),
             _ => None,
         }
     }
@@ -192,11 +198,11 @@ pub(super) fn read(
     let data = match elements.location {
         Some(path) => {
             let file = external(local_path(path)?)?;
-            raw(tensor.kind, range(&file, &elements)?)?
+            raw(tensor.kind, range(&file, &elements)?, count)?
         }
         None => match elements.raw {
-            Some(bytes) => raw(tensor.kind, bytes)?,
-            None => typed(tensor.kind, elements)?,
+            Some(bytes) => raw(tensor.kind, bytes, count)?,
+            None => typed(tensor.kind, elements, count)?,
         },
     };
     let found = length(&data);
@@ -240,8 +246,8 @@ fn range<'f>(file: &'f [u8], elements: &Elements<'_>) -> Result<&'f [u8], Malfor
     rest.get(..length).ok_or("its data end beyond the end of their file".into())
 }
 
-/// Elements from bytes, little-endian.
-fn raw(kind: i64, bytes: &[u8]) -> Result<Data, Malformed> {
+/// Elements from bytes, little-endian; of those that do not fill bytes there are `count`.
+fn raw(kind: i64, bytes: &[u8], count: usize) -> Result<Data, Malformed> {
     let ints = |xs: Vec<i64>| Ok(Data::Int(xs));
     match kind {
         1 => Ok(Data::F32(each::<4>(bytes)?.map(f32::from_le_bytes).collect())),
@@ -257,12 +263,59 @@ fn raw(kind: i64, bytes: &[u8]) -> Result<Data, Malformed> {
         12 => ints(each::<4>(bytes)?.map(|b| u32::from_le_bytes(b).into()).collect()),
         13 => ints(each::<8>(bytes)?.map(|b| u64::from_le_bytes(b) as i64).collect()),
         16 => Ok(Data::F32(each::<2>(bytes)?.map(|b| bfloat(u16::from_le_bytes(b))).collect())),
+        17..=20 | 23 | 24 => {
+            let bits = if kind == 23 { 4 } else { 8 };
+            Ok(Data::F32(parts(bytes, bits, count).map(|b| short(kind, b)).collect()))
+        }
+        21 | 22 | 25 | 26 => {
+            let bits = if kind < 23 { 4 } else { 2 };
+            let signed = |b: u8| match kind {
+                22 | 26 => i64::from((b << (8 - bits)) as i8 >> (8 - bits)),
+                _ => i64::from(b),
+            };
+            ints(parts(bytes, bits, count).map(signed).collect())
+        }
         other => Err(format!("the element type {other} is not supported")),
     }
 }
 
+/// Parts of bytes, the lowest bits first.
+fn parts(bytes: &[u8], bits: u32, count: usize) -> impl Iterator<Item = u8> + '_ {
+    let each = 8 / bits;
+    let part = move |b: &u8| {
+        (0..each).map({
+            let b = *b;
+            move |i| b >> (i * bits) & (0xff >> (8 - bits))
+        })
+    };
+    bytes.iter().flat_map(part).take(count)
+}
+
+/// A float of 8 bits or less.
+fn short(kind: i64, bits: u8) -> f32 {
+    let (exponent, digits, bias, nan) = match kind {
+        17 => (4, 3, 7, bits & 0x7f == 0x7f),
+        18 => (4, 3, 8, bits == 0x80),
+        19 => (5, 2, 15, bits & 0x7f > 0x7c),
+        20 => (5, 2, 16, bits == 0x80),
+        23 => (2, 1, 1, false),
+        _ => return if bits == 0xff { f32::NAN } else { 2f32.powi(i32::from(bits) - 127) },
+    };
+    if nan {
+        return f32::NAN;
+    }
+    let sign = if bits >> (exponent + digits) == 1 { -1.0 } else { 1.0 };
+    let power = i32::from(bits >> digits & (0xff >> (8 - exponent)));
+    let fraction = f32::from(bits & (0xff >> (8 - digits)));
+    if kind == 19 && power == 31 {
+        return sign * f32::INFINITY;
+    }
+    let whole = if power == 0 { fraction } else { f32::from(1u8 << digits) + fraction };
+    sign * whole * 2f32.powi(power.max(1) - bias - digits)
+}
+
 /// Elements from the lists of the message.
-fn typed(kind: i64, elements: Elements<'_>) -> Result<Data, Malformed> {
+fn typed(kind: i64, elements: Elements<'_>, count: usize) -> Result<Data, Malformed> {
     let Elements { floats, ints, doubles, .. } = elements;
     Ok(match kind {
         1 => Data::F32(floats),
@@ -270,6 +323,10 @@ fn typed(kind: i64, elements: Elements<'_>) -> Result<Data, Malformed> {
         9 => Data::Bool(ints.iter().map(|x| *x != 0).collect()),
         10 => Data::F32(ints.iter().map(|x| half(*x as u16)).collect()),
         16 => Data::F32(ints.iter().map(|x| bfloat(*x as u16)).collect()),
+        17..=26 => {
+            let bytes: Vec<u8> = ints.iter().map(|x| *x as u8).collect();
+            return raw(kind, &bytes, count);
+        }
         _ => Data::Int(ints),
     })
 }
