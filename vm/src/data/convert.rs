@@ -60,14 +60,22 @@ fn real(value: f64, element: Element) -> Result<i128, String> {
         }
         return in_range(value as i128, element);
     };
-    // multiplying by a power of two is exact, so this is the nearest, halves up
-    let scaled = value * 2_f64.powi(fraction as i32);
-    let floor = scaled.floor();
-    let rounded = if scaled - floor >= 0.5 { floor + 1.0 } else { floor };
-    if rounded.abs() >= 2_f64.powi(126) {
+    // multiplying by a power of two is exact
+    let scaled = value * (1_u128 << fraction) as f64;
+    if scaled.abs() < EXACT_F64 {
+        return in_range(nearest(scaled).into(), element);
+    }
+    if scaled.abs() >= 2_f64.powi(126) {
         return Err(misfit(element));
     }
-    in_range(rounded as i128, element)
+    in_range(scaled as i128, element)
+}
+
+/// The nearest whole number, halves up.
+fn nearest(value: f64) -> i64 {
+    let cut = value as i64;
+    let rest = value - cut as f64;
+    cut + i64::from(rest >= 0.5) - i64::from(rest < -0.5)
 }
 
 fn in_range(value: i128, element: Element) -> Result<i128, String> {
@@ -118,6 +126,7 @@ mod tests {
         for (value, expected) in [(0.0, 0), (1.0, 4), (0.124, 0), (0.125, 1), (-0.125, 0)] {
             assert_eq!(real(value, fix), Ok(expected), "{value}");
         }
+        assert_eq!(real(-0.126, fix), Ok(-1));
         assert_eq!(real(31.75, fix), Ok(127));
         assert_eq!(real(-32.0, fix), Ok(-128));
         assert!(real(31.9, fix).is_err());
