@@ -258,7 +258,10 @@ impl<'o> Program<'o> {
                 start
             }
         };
-        Ok(format!("reshape({WEIGHTS}[{start}..{}], {:?})", start + c.size(), c.shape))
+        // Each by itself, so that it need not be there before it is used.
+        let part = format!("{WEIGHTS}[{start}..{}]", start + c.size());
+        let part = if self.options.public_weights { part } else { format!("share({part})") };
+        Ok(format!("reshape({part}, {:?})", c.shape))
     }
 
     /// A value as a variable.
@@ -298,6 +301,22 @@ impl<'o> Program<'o> {
                 self.bind(&text, &shape, v.kind)
             }
         }
+    }
+
+    /// A variable where the axes of a view of `shape` say, of which each is as long as the variable's, and 0
+    /// elsewhere.
+    pub(super) fn spread(
+        &mut self,
+        v: &Var,
+        shape: &[usize],
+        view: &View,
+    ) -> Result<Value, String> {
+        if v.shape == shape {
+            return Ok(Value::Var(v.clone()));
+        }
+        let strides: Vec<i64> = view.dims.iter().map(|d| d.1).collect();
+        let text = format!("spread({}, {shape:?}, {}, {strides:?})", v.name, view.offset);
+        self.bind(&text, shape, v.kind)
     }
 
     /// Repeated to a shape.
