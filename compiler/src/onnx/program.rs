@@ -92,6 +92,8 @@ pub(super) struct Program<'o> {
     stored: BTreeMap<*const Constant, (usize, Rc<Constant>)>,
     /// Constants that were cut to the range of the type.
     pub(super) saturated: usize,
+    /// The least float that is written.
+    least: f64,
 }
 
 impl<'o> Program<'o> {
@@ -104,6 +106,7 @@ impl<'o> Program<'o> {
             weights: vec![],
             stored: BTreeMap::new(),
             saturated: 0,
+            least: -f64::from(options.fix.0 as i32 - options.fix.1 as i32 - 3).exp2(),
         }
     }
 
@@ -174,8 +177,7 @@ impl<'o> Program<'o> {
 
     /// The least float that is written.
     pub(super) fn least(&self) -> f64 {
-        let (k, f) = self.options.fix;
-        -f64::from(k as i32 - f as i32 - 3).exp2()
+        self.least
     }
 
     /// What is beyond a quarter of the range is cut to that, so that sums of such still fit: masks are given as -1e9 or less.
