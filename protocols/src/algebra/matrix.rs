@@ -225,7 +225,7 @@ fn by_rows<R: Ring>(
 /// Consecutive places in runs that are not short on average; `None` if they would be.
 fn runs(places: Places<'_>, len: usize) -> Option<Vec<Range<usize>>> {
     let Places::Table(table) = places else {
-        return matches!(places, Places::Steps(1)).then(|| vec![0..len]);
+        return matches!(places, Places::Steps(1)).then(|| std::iter::once(0..len).collect());
     };
     let mut runs: Vec<Range<usize>> = vec![];
     for i in 0..len {
