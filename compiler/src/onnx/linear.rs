@@ -59,6 +59,22 @@ pub(super) fn batched(c: &mut Call<'_, '_, '_>, a: &Value, b: &Value) -> Result<
     c.p.bind(&format!("matmul({x}, {y})"), &shape, Kind::Float)
 }
 
+/// One row times every row of a matrix, as filters of a picture with one place: the matrix, which may be
+/// large, stays as it is.
+fn with_rows(c: &mut Call<'_, '_, '_>, row: &Value, b: &Value) -> Result<Value, String> {
+    let (&[_, k], &[n, l]) = (row.shape(), b.shape()) else {
+        return Err("both operands must be matrices".into());
+    };
+    if k != l {
+        let (row, b) = (row.shape(), b.shape());
+        return Err(format!("the shapes {row:?} and {b:?}, turned, do not fit together"));
+    }
+    let (picture, filters) = (c.p.reshape(row, &[1, k, 1])?, c.p.reshape(b, &[n, k, 1])?);
+    let (picture, filters) = (c.p.tensor(&picture)?, c.p.tensor(&filters)?);
+    let out = c.p.bind(&format!("conv({picture}, {filters})"), &[1, n, 1], Kind::Float)?;
+    c.p.reshape(&out, &[1, n])
+}
+
 pub(super) fn gemm(c: &mut Call<'_, '_, '_>) -> Outputs {
     let (mut a, mut b) = (c.input(0)?, c.input(1)?);
     floats(&[&a, &b])?;
@@ -68,12 +84,15 @@ pub(super) fn gemm(c: &mut Call<'_, '_, '_>) -> Outputs {
     if c.flag("transA", false)? {
         a = c.p.transpose(&a, &[1, 0])?;
     }
-    if c.flag("transB", false)? {
-        b = c.p.transpose(&b, &[1, 0])?;
-    }
     let (alpha, beta) = (c.float("alpha", 1.0)?, c.float("beta", 1.0)?);
     b = scaled(c, &b, alpha)?;
-    let out = product(c, &a, &b)?;
+    let out = match c.flag("transB", false)? {
+        true if a.shape()[0] == 1 && b.size() > 0 => with_rows(c, &a, &b)?,
+        turned => {
+            let b = if turned { c.p.transpose(&b, &[1, 0])? } else { b };
+            product(c, &a, &b)?
+        }
+    };
     let Some(bias) = c.optional(2).filter(|_| beta != 0.0) else { return one(out) };
     let bias = scaled(c, &bias, beta)?;
     one(expression(c, "@ + #", &out, &bias, Kind::Float)?)
