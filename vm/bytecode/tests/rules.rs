@@ -211,9 +211,15 @@ const BROKEN: &[(&str, &str)] = &[
         "sums are longer than the operands",
     ),
     ("contract (s0:2, s8:2, s16:3, 1, 1, 2, 2, [2x1], [2x1 2x1], 0)", WIDTH),
-    ("contractsc (s0:2, s8:2, c16:3, 1, 1, 2, 2, [2x1], [2x1 2x2], 8)", "a view leaves its operand"),
+    (
+        "contractsc (s0:2, s8:2, c16:3, 1, 1, 2, 2, [2x1], [2x1 2x2], 8)",
+        "a view leaves its operand",
+    ),
     ("contractsc (s0:2, s8:2, c16:3, 1, 1, 2, 2, [2x1], [2x1 2x1], 0)", WIDTH),
-    ("contractcs (s0:2, c8:2, s16:3, 1, 1, 2, 2, [2x1], [2x1 2x2], 8)", "a view leaves its operand"),
+    (
+        "contractcs (s0:2, c8:2, s16:3, 1, 1, 2, 2, [2x1], [2x1 2x2], 8)",
+        "a view leaves its operand",
+    ),
     ("contractcs (s0:2, c8:2, s16:3, 1, 1, 2, 2, [2x1], [2x1 2x1], 0)", WIDTH),
     ("contractc (c0:2, c8:2, c16:3, 1, 1, 2, 2, [2x1], [2x1 2x2])", "a view leaves its operand"),
     ("spreads (s0:4, s8:3, 0, [4x1])", "dimensions do not fit the operand"),
