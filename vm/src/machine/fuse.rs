@@ -23,9 +23,6 @@ fn is_fused(program: &Program, at: usize) -> bool {
         Instruction::DotSecret(groups) if groups.iter().all(|g| g.inner.0 > 0) => {
             groups.iter().map(|g| (g.dst.0, g.bits.0)).collect()
         }
-        Instruction::MatMulSecret(groups) if groups.iter().all(|g| g.inner.0 > 0) => {
-            groups.iter().map(|g| (g.dst.0, g.bits.0)).collect()
-        }
         Instruction::Contract(groups) if groups.iter().all(|g| g.inner.0 > 0) => {
             groups.iter().map(|g| (g.dst.0, g.bits.0)).collect()
         }

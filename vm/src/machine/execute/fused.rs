@@ -1,10 +1,7 @@
 //! A product and the truncation behind it, as one; see [`crate::machine::fuse`].
 
-use std::rc::Rc;
-
 use mpc_bytecode::{Instruction, Run, group};
 use mpc_protocols::Protocol;
-use mpc_protocols::algebra::contraction::Contraction;
 use mpc_runtime::{Result, Step};
 
 use super::secret::{contraction, gcd, len, products, to_s};
@@ -32,26 +29,8 @@ impl Machine {
     /// Runs an instruction and the one behind it, which have been found to be one.
     pub(in crate::machine) fn run_fused(&mut self, both: [&Instruction; 2]) -> Result<()> {
         let Instruction::TruncSecret(shifts) = both[1] else { unreachable!("found to be one") };
-        match both[0] {
-            Instruction::Contract(products) => {
-                return self.run_matrices(products, shifts, |g, dst| Matrices {
-                    dst,
-                    operands: [g.a.0, g.b.0],
-                    of: products!(g),
-                });
-            }
-            Instruction::MatMulSecret(products) => {
-                return self.run_matrices(products, shifts, |g, dst| Matrices {
-                    dst,
-                    operands: [g.a.0, g.b.0],
-                    of: Contraction::matrix((
-                        g.rows.0 as usize,
-                        g.inner.0 as usize,
-                        g.cols.0 as usize,
-                    )),
-                });
-            }
-            _ => {}
+        if let Instruction::Contract(products) = both[0] {
+            return self.run_matrices(products, shifts);
         }
         let shifted = |(dst, operands, inner, shift): (Run, _, u64, &group::TruncSecret)| Shifted {
             dst,
@@ -86,23 +65,23 @@ impl Machine {
     }
 
     /// Products of matrices, one task each; those without elements are left out.
-    fn run_matrices<G>(
+    fn run_matrices(
         &mut self,
-        products: &[G],
+        products: &[group::Contract],
         shifts: &[group::TruncSecret],
-        parts: impl Fn(&G, Run) -> Matrices,
     ) -> Result<()> {
         let pairs = products.iter().zip(shifts).filter(|(_, shift)| len(shift.dst.0) > 0);
-        let jobs = pairs.map(|(product, shift)| {
-            let part = parts(product, shift.dst.0);
-            let wanted = |run| Ok(Wanted::Secret(self.read_s(run)?, len(run)));
-            let operands = part.operands.into_iter().map(wanted).collect::<Result<Vec<_>>>()?;
-            Ok((part, operands, shift.bits.0, shift.shift.0))
-        });
         // All reads of an instruction come before its writes.
+        let jobs = pairs.map(|(product, shift)| {
+            let wanted = |run| Ok(Wanted::Secret(self.read_s(run)?, len(run)));
+            let operands = [product.a.0, product.b.0].into_iter().map(wanted);
+            Ok((product, shift, operands.collect::<Result<Vec<_>>>()?))
+        });
         let jobs: Vec<_> = jobs.collect::<Result<_>>()?;
-        for (Matrices { dst, of, .. }, operands, bits, shift) in jobs {
-            let (key, of) = ((of.batch, of.size(), bits, shift), Rc::new(of));
+        for (product, shift, operands) in jobs {
+            let (dst, bits, shift) = (shift.dst.0, shift.bits.0, shift.shift.0);
+            let of = products!(product);
+            let key = (of.batch, of.size(), bits, shift);
             let call = async move |p: &dyn Protocol, step: &Step, o: &[Operand]| {
                 p.contract_trunc(step, o[0].secret(), o[1].secret(), &of, bits, shift).await
             };
@@ -110,11 +89,4 @@ impl Machine {
         }
         Ok(())
     }
-}
-
-/// Products of matrices that are shifted: result, operands, and which products.
-struct Matrices {
-    dst: Run,
-    operands: [Run; 2],
-    of: Contraction,
 }
