@@ -78,7 +78,7 @@ fn a_network_is_a_short_program_and_its_weights_are_beside_it() {
     assert_eq!(lenet.weights.len(), 4 * 25 + 4 + 6 * 4 * 9 + 6 + 24 * 10 + 10);
     let place = |text: &str| lenet.source.find(text).unwrap_or_else(|| panic!("{}", lenet.source));
     assert!(place("(MaxPool)") < place("(Relu)"));
-    assert!(lenet.source.contains("input weights: secret fix<40,16>[576] from model;"));
+    assert!(lenet.source.contains("input weights: private(model) fix<40,16>[576] from model;"));
     assert!(lenet.source.contains("from user as \"image\";"));
     assert!(lenet.source.contains("to user as \"log_probabilities\";"));
     let public = Options { public_weights: true, ..Options::default() };

@@ -43,6 +43,41 @@ pub enum Verb {
         /** Columns of the right. */
         cols: usize,
     },
+    /// Products of matrices that are views.
+    Contract {
+        /** Number of products. */
+        batch: usize,
+        /** Rows of each left matrix. */
+        rows: usize,
+        /** Their columns. */
+        inner: usize,
+        /** Columns of each right matrix. */
+        cols: usize,
+    },
+    /// Products of matrices that are views, one of them clear.
+    ContractClear {
+        /** Number of products. */
+        batch: usize,
+        /** Rows of each left matrix. */
+        rows: usize,
+        /** Their columns. */
+        inner: usize,
+        /** Columns of each right matrix. */
+        cols: usize,
+    },
+    /// Products of matrices that are views, and rounding shift.
+    ContractTrunc {
+        /** Number of products. */
+        batch: usize,
+        /** Rows of each left matrix. */
+        rows: usize,
+        /** Their columns. */
+        inner: usize,
+        /** Columns of each right matrix. */
+        cols: usize,
+        /** Places. */
+        shift: u32,
+    },
     /// Choice by a secret bit.
     Select,
     /// Rounding shift in the mode of the session.

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use mpc_runtime::message::HEADER_BYTES;
 use mpc_runtime::{Depth, Party, Phase, Step};
 
+use crate::algebra::contraction::Contraction;
 use crate::blocks;
 use crate::cost::{Call, Cost, Sent, Truncation, Verb};
 use crate::protocol::{Domain, Fut, Protocol, now};
@@ -137,6 +138,7 @@ impl HasDepth for u32 {}
 impl HasDepth for usize {}
 impl HasDepth for Option<Party> {}
 impl HasDepth for (usize, usize, usize) {}
+impl HasDepth for Contraction {}
 
 /// Results, of which the ledger knows length and depth only.
 trait Phantom {

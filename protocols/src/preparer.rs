@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use mpc_runtime::{Depth, Error, Party, Phase, Result, Step};
 
+use crate::algebra::contraction::Contraction;
 use crate::blocks;
 use crate::cost::{Call, Cost, Truncation, Verb};
 use crate::protocol::{Domain, Fut, Keys, Protocol, now};
@@ -89,6 +90,25 @@ impl<T> Lend for ClearVec<T> {
         T: 'l;
 
     fn lend(&self) -> &ClearVec<T> {
+        self
+    }
+}
+
+impl<'c> Operand for &'c Contraction {
+    type Owned = &'c Contraction;
+
+    async fn whole(self, _: &dyn Protocol, _: &Step, _: bool) -> Result<&'c Contraction> {
+        Ok(self)
+    }
+}
+
+impl<'c> Lend for &'c Contraction {
+    type Lent<'l>
+        = &'c Contraction
+    where
+        Self: 'l;
+
+    fn lend(&self) -> &'c Contraction {
         self
     }
 }

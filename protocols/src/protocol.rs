@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use mpc_runtime::{Party, Result, Step};
 
+use crate::algebra::contraction::Contraction;
 use crate::blocks;
 use crate::cost::{Call, Comparison, Cost, Truncation};
 pub use crate::prepared::Keys;

@@ -5,6 +5,7 @@
 //! is the same for all schemes and lives here; only a scheme's kernels look inside a plane, as
 //! contiguous slices of one type.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -43,9 +44,33 @@ pub struct Plane {
     /// First word.
     start: usize,
     len: usize,
+    /// Whether all elements are 0, as everybody knows. Not set for all such planes.
+    zero: bool,
+}
+
+thread_local! {
+    /// Words that are 0, for all planes that are known to be.
+    static ZEROS: RefCell<Rc<Buffer>> = RefCell::new(Rc::new(Buffer::zeroed(0)));
 }
 
 impl Plane {
+    /// A plane of `len` zeros, in memory that all such planes have in common. It is not to be changed.
+    pub fn zero(unit: Unit, len: usize) -> Plane {
+        let words = unit.words(len);
+        let buffer = ZEROS.with_borrow_mut(|zeros| {
+            if zeros.words().len() < words {
+                *zeros = Rc::new(Buffer::zeroed(words));
+            }
+            zeros.clone()
+        });
+        Plane { buffer, unit, start: 0, len, zero: true }
+    }
+
+    /// Whether it is known that all elements are 0.
+    pub fn is_zero(&self) -> bool {
+        self.zero
+    }
+
     /// A plane of `len` elements whose words `fill` sets; they are 0 before. Bits behind the last
     /// element are cleared afterwards.
     pub fn build(unit: Unit, len: usize, fill: impl FnOnce(&mut [u64])) -> Plane {
@@ -66,7 +91,7 @@ impl Plane {
             if unit == Unit::Bit && !len.is_multiple_of(64) {
                 buffer.words_mut()[words - 1] &= (1 << (len % 64)) - 1;
             }
-            Plane { buffer: Rc::new(buffer), unit, start: 0, len }
+            Plane { buffer: Rc::new(buffer), unit, start: 0, len, zero: false }
         })
     }
 
@@ -154,7 +179,7 @@ impl Plane {
         };
         if whole_words {
             let start = self.start + self.unit.words(range.start);
-            return Plane { buffer: self.buffer.clone(), unit: self.unit, start, len };
+            return Plane { start, len, ..self.clone() };
         }
         let from = range.start;
         Plane::build(self.unit, len, |out| self.copy_to(from, len, out, 0))
@@ -163,7 +188,7 @@ impl Plane {
     /// The same plane, in memory of its own if it keeps alive more than twice what it needs.
     fn compact(self) -> Plane {
         let held = self.buffer.words().len();
-        if held <= 512 || held < 2 * self.unit.words(self.len) {
+        if self.zero || held <= 512 || held < 2 * self.unit.words(self.len) {
             return self;
         }
         Plane::build(self.unit, self.len, |out| self.copy_to(0, self.len, out, 0))
@@ -180,7 +205,7 @@ impl Plane {
         if unit == Unit::Bit && !len.is_multiple_of(64) {
             out[words - 1] &= (1 << (len % 64)) - 1;
         }
-        Plane { buffer: Rc::new(buffer), unit, start: 0, len }
+        Plane { buffer: Rc::new(buffer), unit, start: 0, len, zero: false }
     }
 
     /// Copies `len` elements from `from` on to position `at` of `out`, whose bits there are 0.
@@ -198,6 +223,11 @@ impl Plane {
     pub fn concat(parts: &[Plane]) -> Plane {
         if let [one] = parts {
             return one.clone();
+        }
+        if let [first, ..] = parts
+            && parts.iter().all(|part| part.zero)
+        {
+            return Plane::zero(first.unit, parts.iter().map(Plane::len).sum());
         }
         let unit = parts.first().map_or(Unit::Bit, |p| p.unit);
         let len = parts.iter().map(Plane::len).sum();
@@ -250,13 +280,49 @@ impl Plane {
         })
     }
 
+    /// From each of these places on, `width` elements `stride` apart.
+    fn pick_steps(&self, starts: &[usize], width: usize, stride: i64) -> Plane {
+        let words = self.words();
+        if self.unit != Unit::Words(1) {
+            let at = |i: usize| starts[i / width] as i64 + (i % width) as i64 * stride;
+            return self.pick(starts.len() * width, |i| at(i) as usize);
+        }
+        Plane::build(self.unit, starts.len() * width, |out| {
+            for (&start, out) in starts.iter().zip(out.chunks_exact_mut(width)) {
+                match stride {
+                    0 => out.fill(words[start]),
+                    _ => out.iter_mut().enumerate().for_each(|(i, out)| {
+                        *out = words[(start as i64 + i as i64 * stride) as usize];
+                    }),
+                }
+            }
+        })
+    }
+
+    /// `len` elements: the one element of `fill` everywhere but at runs of `width` from these places,
+    /// which are those of this plane, one after the other.
+    ///
+    /// # Panics
+    /// If a run does not fit, or elements are bits.
+    fn spread(&self, fill: &Plane, len: usize, starts: &[usize], width: usize) -> Plane {
+        let Unit::Words(w) = self.unit else { panic!("bits are not spread") };
+        Plane::build(self.unit, len, |out| {
+            if fill.words().iter().any(|&word| word != 0) {
+                out.chunks_exact_mut(w).for_each(|out| out.copy_from_slice(fill.words()));
+            }
+            for (i, start) in starts.iter().enumerate() {
+                self.copy_to(i * width, width, out, *start);
+            }
+        })
+    }
+
     /// The same words with elements of another unit, `len` of them: bits as words of 64 and back.
     ///
     /// # Panics
     /// If the words do not fit.
     pub fn reinterpret(&self, unit: Unit, len: usize) -> Plane {
         assert_eq!(unit.words(len), self.unit.words(self.len), "another number of words");
-        Plane { buffer: self.buffer.clone(), unit, start: self.start, len }
+        Plane { unit, len, ..self.clone() }
     }
 }
 
@@ -371,8 +437,29 @@ impl Shares {
             let width = width as usize;
             return self.map(starts.len() * width, |p| p.pick_runs(&starts, width));
         }
-        let index = view_indices(offset, dims);
-        self.pick(index.len(), |i| index[i])
+        match dims.split_last() {
+            Some((&(width @ 1.., stride), outer)) => {
+                let (starts, width) = (view_indices(offset, outer), width as usize);
+                self.map(starts.len() * width, |p| p.pick_steps(&starts, width, stride))
+            }
+            _ => {
+                let index = view_indices(offset, dims);
+                self.pick(index.len(), |i| index[i])
+            }
+        }
+    }
+
+    /// The inverse of [`Shares::view`]: `len` numbers that are `fill`, of one element, everywhere but in
+    /// the view, where they are those of this vector.
+    pub fn spread(&self, fill: &Shares, len: usize, offset: i64, dims: &[(u64, i64)]) -> Shares {
+        let (outer, width) = match dims.split_last() {
+            Some((&(width, 1), outer)) => (outer, width as usize),
+            _ => (dims, 1),
+        };
+        let starts = view_indices(offset, outer);
+        let planes = self.planes.iter().zip(&fill.planes);
+        let planes = planes.map(|(p, fill)| p.spread(fill, len, &starts, width)).collect();
+        Shares { planes, len, depth: self.depth.max(fill.depth) }
     }
 
     /// Rows of `width` elements: row `i` of the result is row `rows[i]` of this vector.
@@ -409,7 +496,9 @@ pub fn view_indices(offset: i64, dims: &[(u64, i64)]) -> Vec<usize> {
 /// everything computed from it.
 #[derive(Clone)]
 pub struct ClearVec<T> {
-    values: Option<Rc<[T]>>,
+    values: Option<Rc<Vec<T>>>,
+    /// First of the values.
+    start: usize,
     len: usize,
     /// Longest chain of messages that it was computed from.
     pub depth: Depth,
@@ -422,14 +511,14 @@ pub type ClearBits = ClearVec<bool>;
 
 impl<T: Copy> ClearVec<T> {
     /// A vector with these values.
-    pub fn new(values: impl Into<Rc<[T]>>, depth: Depth) -> Self {
+    pub fn new(values: impl Into<Vec<T>>, depth: Depth) -> Self {
         let values = values.into();
-        ClearVec { len: values.len(), values: Some(values), depth }
+        ClearVec { start: 0, len: values.len(), values: Some(Rc::new(values)), depth }
     }
 
     /// A vector whose values this party does not have.
     pub fn absent(len: usize, depth: Depth) -> Self {
-        ClearVec { values: None, len, depth }
+        ClearVec { values: None, start: 0, len, depth }
     }
 
     /// Number of elements.
@@ -444,14 +533,14 @@ impl<T: Copy> ClearVec<T> {
 
     /// The values; `None` if absent.
     pub fn values(&self) -> Option<&[T]> {
-        self.values.as_deref()
+        self.values.as_ref().map(|values| &values[self.start..self.start + self.len])
     }
 
     /// A vector of `len` elements computed from the values, if they are there.
     pub fn map<U: Copy>(&self, len: usize, f: impl FnOnce(&[T]) -> Vec<U>) -> ClearVec<U> {
-        let values = self.values().map(|v| Rc::from(f(v)));
-        debug_assert!(values.as_ref().is_none_or(|v: &Rc<[U]>| v.len() == len));
-        ClearVec { values, len, depth: self.depth }
+        let Some(values) = self.values().map(f) else { return ClearVec::absent(len, self.depth) };
+        debug_assert_eq!(values.len(), len);
+        ClearVec::new(values, self.depth)
     }
 
     /// Element by element; one of length 1 stands for any length.
@@ -466,12 +555,10 @@ impl<T: Copy> ClearVec<T> {
         ClearVec::new(values, depth)
     }
 
-    /// The elements of `range`.
+    /// The elements of `range`, in the same memory.
     pub fn slice(&self, range: Range<usize>) -> Self {
-        if range == (0..self.len) {
-            return self.clone();
-        }
-        self.map(range.len(), |v| v[range].to_vec())
+        assert!(range.start <= range.end && range.end <= self.len, "slice outside the vector");
+        ClearVec { start: self.start + range.start, len: range.len(), ..self.clone() }
     }
 
     /// All elements of `parts` one after the other; absent if one of them is.
@@ -479,7 +566,10 @@ impl<T: Copy> ClearVec<T> {
         let depth = parts.iter().fold(Depth::ZERO, |d, p| d.max(p.depth));
         let len = parts.iter().map(|p| p.len).sum();
         let values: Option<Vec<&[T]>> = parts.iter().map(|p| p.values()).collect();
-        ClearVec { values: values.map(|v| v.concat().into()), len, depth }
+        match values {
+            Some(values) => ClearVec::new(values.concat(), depth),
+            None => ClearVec::absent(len, depth),
+        }
     }
 
     /// One element as often as `len` says, or the vector itself if it has that length.
@@ -533,9 +623,48 @@ mod tests {
     }
 
     #[test]
+    fn zeros_have_their_memory_in_common_and_stay_zeros() {
+        let zeros = Plane::zero(Unit::Words(1), 5000);
+        let part = zeros.slice(10..2000).compact();
+        let joined = Plane::concat(&[part.clone(), zeros.clone()]);
+        assert!(part.is_zero() && joined.is_zero() && joined.len() == 6990);
+        assert!(joined.words().iter().all(|&word| word == 0));
+        assert!(Rc::ptr_eq(&zeros.buffer, &part.buffer));
+        let other = Plane::build(Unit::Words(1), 1, |_| ());
+        assert!(!Plane::concat(&[part, other]).is_zero(), "not known to be");
+    }
+
+    #[test]
     fn views_read_what_they_say() {
         assert_eq!(view_indices(5, &[(2, -3), (3, 1)]), [5, 6, 7, 2, 3, 4]);
         assert_eq!(view_indices(0, &[(3, 1), (2, 3)]), [0, 3, 1, 4, 2, 5]);
         assert_eq!(view_indices(7, &[]), [7]);
+        let dims: [&[(u64, i64)]; 6] = [
+            &[(2, 3), (4, -2)],
+            &[(3, 1), (5, 0)],
+            &[(2, 1), (20, 1)],
+            &[],
+            &[(0, 1)],
+            &[(2, 0), (3, 7)],
+        ];
+        let plane = |unit: Unit| {
+            Plane::build(unit, 64, |out| {
+                out.iter_mut()
+                    .enumerate()
+                    .for_each(|(i, out)| *out = (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            })
+        };
+        for (unit, dims) in [Unit::Words(1), Unit::Words(2), Unit::Bit]
+            .into_iter()
+            .flat_map(|u| dims.map(|d| (u, d)))
+        {
+            let all = Shares::new(vec![plane(unit)], Depth::ZERO);
+            let (seen, index) = (all.view(7, dims), view_indices(7, dims));
+            let expected = all.pick(index.len(), |i| index[i]);
+            assert_eq!(
+                (seen.len(), seen.plane(0).words()),
+                (index.len(), expected.plane(0).words())
+            );
+        }
     }
 }

@@ -122,6 +122,30 @@ macro_rules! for_each_verb {
                     Verb::MatMulClear { rows: size.0, inner: size.1, cols: size.2 },
                     size.0 * size.2, bits => blocks::linear::matmul_clear;
 
+                /// Products of matrices that are views of `a` and `b`: convolutions, and batches of
+                /// products.
+                contract(a: &'a Shares, b: &'a Shares, of: &'a Contraction, bits: u32) -> Shares:
+                    Verb::Contract { batch: of.batch, rows: of.rows, inner: of.inner, cols: of.cols },
+                    of.len(), bits => blocks::linear::contract;
+
+                /// As [`Protocol::contract`], one operand clear: the right one, or the left one if `turned`.
+                contract_clear(
+                    a: &'a Shares, c: &'a Clear, of: &'a Contraction, turned: bool, bits: u32
+                ) -> Shares:
+                    Verb::ContractClear {
+                        batch: of.batch, rows: of.rows, inner: of.inner, cols: of.cols
+                    },
+                    of.len(), bits => blocks::linear::contract_clear;
+
+                /// As [`Protocol::contract`], and then `trunc`. `bits` bounds the sums.
+                contract_trunc(
+                    a: &'a Shares, b: &'a Shares, of: &'a Contraction, bits: u32, shift: u32
+                ) -> Shares:
+                    Verb::ContractTrunc {
+                        batch: of.batch, rows: of.rows, inner: of.inner, cols: of.cols, shift
+                    },
+                    of.len(), bits => blocks::linear::contract_trunc;
+
                 /// `cond ? a : b`.
                 select(cond: &'a Shares, a: &'a Shares, b: &'a Shares, bits: u32) -> Shares:
                     Verb::Select, a.len(), bits => blocks::convert::select;

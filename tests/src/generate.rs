@@ -204,7 +204,7 @@ impl Builder {
 
     fn operation(&mut self) {
         let half = self.limit / 2;
-        match self.rng.below(18) {
+        match self.rng.below(19) {
             0 => self.two_numbers("adds", self.limit - 1, |a, b| a.max(b) + 1),
             1 => self.two_numbers("subs", self.limit - 1, |a, b| a.max(b) + 1),
             2 | 3 => self.two_numbers("muls", half, |a, b| a + b),
@@ -221,6 +221,7 @@ impl Builder {
             14 => self.composition(),
             15 => self.permutation(),
             16 => self.randomness(),
+            17 => self.windows(),
             _ => self.reduction(),
         }
     }
@@ -302,6 +303,35 @@ impl Builder {
         let size = if dot { format!("{inner}") } else { format!("{rows}, {inner}, {cols}") };
         self.emit(&format!("{name} ({dst}, {a}, {b}, {size}, {bits})"));
         self.keep(dst);
+    }
+
+    /// Filters and the windows of vectors: `contract` and its like with a clear operand; and zeros around.
+    fn windows(&mut self) {
+        let most = (self.limit - 2) / 2;
+        let size = |this: &mut Self, most: u64| 1 + this.rng.below(most) as usize;
+        let [batch, rows, inner, cols] = [2, 3, 4, 3].map(|most| size(self, most));
+        let name = *self.rng.pick(&["contract", "contractsc", "contractcs"]);
+        let width = inner + cols - 1;
+        let (a, b) = (self.number(most), self.number(most));
+        let a = self.resized(a, batch * rows * inner);
+        let b = self.resized(b, batch * width);
+        let (a, b) = match name {
+            "contractsc" => (a, self.clear(b.len, b.bits)),
+            "contractcs" => (self.clear(a.len, a.bits), b),
+            _ => (a, b),
+        };
+        let bits = a.bits + b.bits + 2;
+        let dst = self.fresh("s", batch * rows * cols, bits);
+        let left = format!("[{batch}x{} {rows}x{inner} {inner}x1]", rows * inner);
+        let right = format!("[{batch}x{width} {inner}x1 {cols}x1]");
+        let sizes = format!("{batch}, {rows}, {inner}, {cols}");
+        self.emit(&format!("{name} ({dst}, {a}, {b}, {sizes}, {left}, {right}, {bits})"));
+        self.keep(dst);
+        if bits <= self.limit {
+            let wide = self.fresh("s", dst.len * 2 + 1, bits);
+            self.emit(&format!("spreads ({wide}, {dst}, 1, [{}x2])", dst.len));
+            self.keep(wide);
+        }
     }
 
     fn comparison(&mut self) {

@@ -325,8 +325,18 @@ impl Gen {
                 let shape = self.rng.pick(&[[1, size], [size, 1]]);
                 let a = self.narrow(a, 30);
                 let x = self.b.reshape(a, &shape);
-                let y = self.b.transpose(x, &[1, 0]);
-                self.b.mat_mul(x, y)
+                if self.rng.below(2) == 0 {
+                    // Pairs of neighbours times the first pair.
+                    let (inner, dim) = (size.min(2), |size, stride| Dim { size, stride });
+                    let cols = size + 1 - inner;
+                    let right = [dim(inner, 1), dim(cols, 1)];
+                    let sizes = [1, 1, inner, cols];
+                    let sums = self.b.contract(x, a, sizes, &[dim(inner, 1)], &right);
+                    self.b.spread(sums, &[2 * cols], 1, &[dim(cols, 2)])
+                } else {
+                    let y = self.b.transpose(x, &[1, 0]);
+                    self.b.mat_mul(x, y)
+                }
             }
             33 => {
                 let Some(a) = self.find(|t| t.elem == Elem::Num && !t.shape.is_empty()) else {

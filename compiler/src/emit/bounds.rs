@@ -64,10 +64,12 @@ fn keeps_residues(op: &Op) -> bool {
             | Op::CumSum {}
             | Op::Dot {}
             | Op::MatMul {}
+            | Op::Contract { .. }
     ) || matches!(
         op,
         Op::Reshape { .. }
             | Op::View { .. }
+            | Op::Spread { .. }
             | Op::Concat { .. }
             | Op::SliceAt { .. }
             | Op::Shuffle { .. }

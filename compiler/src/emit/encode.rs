@@ -412,8 +412,7 @@ impl Encoder<'_> {
                 Run { len: last + 1, index: moved, ..source }
             }
         };
-        let dims =
-            Dims(dims.iter().filter(|d| d.size != 1).map(|d| (d.size as u64, d.stride)).collect());
+        let dims = axes(dims);
         let offset = Imm(offset);
         match self.bank(r) {
             Bank::S => {
@@ -431,4 +430,9 @@ impl Encoder<'_> {
             Bank::R => unreachable!("an index has no view"),
         }
     }
+}
+
+/// The axes of a view that are more than one step.
+fn axes(dims: &[Dim]) -> Dims {
+    Dims(dims.iter().filter(|d| d.size != 1).map(|d| (d.size as u64, d.stride)).collect())
 }

@@ -147,6 +147,7 @@ impl Legaliser<'_> {
                 self.zeros(result)
             }
             Op::MatMul {} if self.ty(args[0]).shape[1] == 0 => self.zeros(result),
+            Op::Contract { inner: 0, .. } => self.zeros(result),
             Op::Shl { shift } => {
                 let factor = self.constant(1i128 << shift);
                 self.define(result, Op::Mul {}, &[args[0], factor]);

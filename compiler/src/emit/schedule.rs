@@ -243,7 +243,9 @@ fn cost(node: &Node, types: &[Type], number: usize) -> Depth {
 fn rounds(node: &Node, types: &[Type]) -> u64 {
     let secret = |i: usize| types[node.args[i].0 as usize].is_secret();
     match node.op {
-        Op::Mul {} | Op::And {} | Op::Dot {} | Op::MatMul {} => u64::from(secret(0) && secret(1)),
+        Op::Mul {} | Op::And {} | Op::Dot {} | Op::MatMul {} | Op::Contract { .. } => {
+            u64::from(secret(0) && secret(1))
+        }
         Op::Trunc { .. }
         | Op::Shr { .. }
         | Op::Wrap { .. }
@@ -265,7 +267,8 @@ fn rounds(node: &Node, types: &[Type]) -> u64 {
 fn symbol(node: &Node, types: &[Type]) -> u64 {
     let mut parts = Fnv::default();
     node.op.name().hash(&mut parts);
-    match node.op {
+    match &node.op {
+        op @ Op::Contract { .. } => op.hash(&mut parts),
         Op::Trunc { shift } | Op::Shr { shift } => shift.hash(&mut parts),
         Op::Wrap { k } | Op::Bits { k } => k.hash(&mut parts),
         Op::OneHot { n } => n.hash(&mut parts),

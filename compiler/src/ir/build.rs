@@ -362,6 +362,24 @@ impl Builder {
         self.emit(Op::View { offset, dims: dims.to_vec() }, &[a])
     }
 
+    /// The inverse of a view; 0 where it does not reach.
+    pub fn spread(&mut self, a: Value, shape: &[usize], offset: i64, dims: &[Dim]) -> Value {
+        self.emit(Op::Spread { shape: shape.to_vec(), offset, dims: dims.to_vec() }, &[a])
+    }
+
+    /// Products of matrices: `sizes` are batch, rows, inner, cols; the views are of `a` and of `b`.
+    pub fn contract(
+        &mut self,
+        a: Value,
+        b: Value,
+        [batch, rows, inner, cols]: [usize; 4],
+        left: &[Dim],
+        right: &[Dim],
+    ) -> Value {
+        let (left, right) = (left.to_vec(), right.to_vec());
+        self.emit(Op::Contract { batch, rows, inner, cols, left, right }, &[a, b])
+    }
+
     /// Numpy's rule: trailing axes aligned, axes of size 1 and missing ones repeated.
     pub fn broadcast(&mut self, a: Value, shape: &[usize]) -> Value {
         let from = self.shape(a).to_vec();

@@ -96,6 +96,13 @@ fn rule(module: &Module, op: &Op, args: &[&Type]) -> Result<Option<Type>, String
             view_in_bounds(tensor(args[0])?.size(), *offset, dims)?;
             some(args[0].with_shape(&sizes(dims)))
         }
+        Op::Spread { shape, offset, dims } => {
+            if sizes(dims).iter().product::<usize>() != num(args[0])?.size() {
+                return Err(format!("axes {dims:?} for shape {:?}", args[0].shape));
+            }
+            view_in_bounds(size_of_shape(shape), *offset, dims)?;
+            some(args[0].with_shape(shape))
+        }
         Op::Concat { axis } => concat(args, *axis).map(Some),
         Op::SliceAt { dims } => {
             index(args[1])?;
@@ -131,6 +138,16 @@ fn rule(module: &Module, op: &Op, args: &[&Type]) -> Result<Option<Type>, String
             some(Type::num(vis, rows, args[0].bits + args[1].bits + log2_up(n)))
         }
         Op::MatMul {} => mat_mul(args).map(Some),
+        Op::Contract { batch, rows, inner, cols, left, right } => {
+            let vis = join(num(args[0])?.vis, num(args[1])?.vis)?;
+            ascending(args[0].size(), left, [*batch, *rows, *inner])?;
+            ascending(args[1].size(), right, [*batch, *inner, *cols])?;
+            if *inner > args[0].size().max(args[1].size()) {
+                return Err("sums are longer than the operands".into());
+            }
+            let bits = args[0].bits + args[1].bits + log2_up(*inner);
+            some(Type::num(vis, &[*batch, *rows, *cols], bits))
+        }
         Op::Random { bits, shape, .. } => {
             within(*bits, 1, MAX_BITS - 2, "bits")?;
             some(Type::num(Vis::Secret, shape, bits + 1))
@@ -369,6 +386,15 @@ fn view_in_bounds(size: usize, offset: i64, dims: &[Dim]) -> Result<(), String> 
         }
         _ => Ok(()),
     }
+}
+
+/// A view from the first element on that goes forwards, in three parts of whole axes.
+fn ascending(size: usize, dims: &[Dim], parts: [usize; 3]) -> Result<(), String> {
+    view_in_bounds(size, 0, dims)?;
+    let pairs = dims.iter().map(|d| (d.size as u64, d.stride)).collect();
+    let whole = mpc_bytecode::Dims(pairs).split(parts.map(|n| n as u64)).is_some();
+    let forwards = dims.iter().all(|d| d.size <= 1 || d.stride >= 0);
+    if whole && forwards { Ok(()) } else { Err(format!("axes {dims:?} for {parts:?}")) }
 }
 
 fn view_fits_somewhere(size: usize, dims: &[Dim]) -> Result<(), String> {

@@ -294,6 +294,13 @@ impl Run<'_> {
                 .collect()),
             Op::Reshape { .. } => Ok(arg(0).to_vec()),
             Op::View { offset, dims } => view(&arg(0), *offset, dims),
+            Op::Spread { offset, dims, .. } => {
+                let mut out = vec![0; n];
+                for (&p, &x) in positions(*offset, dims).iter().zip(arg(0).iter()) {
+                    out[p as usize] = x;
+                }
+                Ok(out)
+            }
             Op::SliceAt { dims } => view(&arg(0), self.scalar(node.args[1]) as i64, dims),
             Op::UpdateAt { dims } => {
                 let (mut out, v) = (arg(0).to_vec(), arg(1));
@@ -350,6 +357,16 @@ impl Run<'_> {
                 let (k, cols) = (self.ty(node.args[0]).shape[1], self.ty(node.args[1]).shape[1]);
                 let cell = |i: usize| {
                     sum((0..k).map(|j| a[i / cols * k + j].wrapping_mul(b[j * cols + i % cols])))
+                };
+                Ok((0..n).map(cell).collect())
+            }
+            Op::Contract { rows, inner, cols, left, right, .. } => {
+                let (a, b) = (view(&arg(0), 0, left)?, view(&arg(1), 0, right)?);
+                let cell = |i: usize| {
+                    let (batch, row, col) = (i / (rows * cols), i / cols % rows, i % cols);
+                    let left = |j: usize| a[(batch * rows + row) * inner + j];
+                    let right = |j: usize| b[(batch * inner + j) * cols + col];
+                    sum((0..*inner).map(|j| left(j).wrapping_mul(right(j))))
                 };
                 Ok((0..n).map(cell).collect())
             }

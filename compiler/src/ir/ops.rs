@@ -94,6 +94,8 @@ macro_rules! for_each_op {
             Reshape = "reshape" { shape: Shape } Exactly(1) 0 Pure;
             /// Element (i_0, …) is element offset + Σ i_j · stride_j of a: slices, transposition, reversal, repetition.
             View = "view" { offset: i64, dims: Dims } Exactly(1) 0 Pure;
+            /// The inverse of a view: element offset + Σ i_j · stride_j is element (i_0, …) of a; 0 elsewhere. Numbers.
+            Spread = "spread" { shape: Shape, offset: i64, dims: Dims } Exactly(1) 0 Pure;
             /// Operands one after the other along an axis.
             Concat = "concat" { axis: usize } AtLeast(1) 0 Pure;
             /// Operands (a, index): as `view`, with the offset given by an index.
@@ -113,6 +115,8 @@ macro_rules! for_each_op {
             Dot = "dot" {} Exactly(2) 0 Pure;
             /// Product of an m×k and a k×n matrix.
             MatMul = "mat_mul" {} Exactly(2) 0 Pure;
+            /// Products of `batch` matrices rows×inner, the view `left` of a, and inner×cols, the view `right` of b: [batch, rows, cols].
+            Contract = "contract" { batch: usize, rows: usize, inner: usize, cols: usize, left: Dims, right: Dims } Exactly(2) 0 Pure;
 
             /// Uniform secret numbers in [0, 2^bits).
             Random = "random" { site: u32, bits: u32, shape: Shape } Exactly(0) 0 Draw;

@@ -433,7 +433,7 @@ impl<'a> Import<'_, 'a, '_> {
         let weights = self.p.weights.len();
         head += if weights > 0 { "role model, user;\n" } else { "role user;\n" };
         if weights > 0 {
-            let vis = if self.p.options.public_weights { "clear" } else { "secret" };
+            let vis = if self.p.options.public_weights { "clear" } else { "private(model)" };
             let ty = self.p.ty(Kind::Float, &[weights]);
             head += &format!("input {WEIGHTS}: {vis} {ty} from model;\n");
         }

@@ -3,11 +3,7 @@
 use super::call::{Call, Outputs, one};
 use super::elementwise::{broadcast_shapes, expression, map};
 use super::program::Value;
-use super::tensor::{Kind, size};
-use super::view::View;
-
-/// Most products of matrices that one operator is unrolled to.
-pub(super) const MAX_UNROLLED: usize = 1024;
+use super::tensor::Kind;
 
 fn floats(values: &[&Value]) -> Result<(), String> {
     if values.iter().any(|v| v.kind() != Kind::Float) {
@@ -58,42 +54,25 @@ pub(super) fn batched(c: &mut Call<'_, '_, '_>, a: &Value, b: &Value) -> Result<
     if sb[sb.len() - 2] != k {
         return Err(format!("the shapes {sa:?} and {sb:?} do not fit together"));
     }
-    let lead = broadcast_shapes(la, lb)?;
-    if size(lb) == 1 && size(la) == size(&lead) {
-        // One matrix on the right: all rows on the left are one matrix.
-        let flat = c.p.reshape(a, &[size(&sa[..sa.len() - 1]), k])?;
-        let right = c.p.reshape(b, &[k, n])?;
-        let out = product(c, &flat, &right)?;
-        return c.p.reshape(&out, &[&lead[..], &[sa[sa.len() - 2], n]].concat());
-    }
-    let count = size(&lead);
-    if count > MAX_UNROLLED {
-        return Err(format!("{count} matrices in one product are more than {MAX_UNROLLED}"));
-    }
-    let m = sa[sa.len() - 2];
-    let left = c.p.broadcast(a, &[&lead[..], &[m, k]].concat())?;
-    let right = c.p.broadcast(b, &[&lead[..], &[k, n]].concat())?;
-    let (left, right) = (c.p.reshape(&left, &[count, m, k])?, c.p.reshape(&right, &[count, k, n])?);
-    let out = each_product(c, &left, &right)?;
-    c.p.reshape(&out, &[&lead[..], &[m, n]].concat())
+    let shape = [&broadcast_shapes(la, lb)?[..], &[sa[sa.len() - 2], n]].concat();
+    let (x, y) = (c.p.tensor(a)?, c.p.tensor(b)?);
+    c.p.bind(&format!("matmul({x}, {y})"), &shape, Kind::Float)
 }
 
-/// The products of matrices [g, m, k] and [g, k, n], pair by pair.
-pub(super) fn each_product(
-    c: &mut Call<'_, '_, '_>,
-    left: &Value,
-    right: &Value,
-) -> Result<Value, String> {
-    let (sa, sb) = (left.shape().to_vec(), right.shape().to_vec());
-    let mut parts = vec![];
-    for i in 0..sa[0] {
-        let a = c.p.view(left, &View::whole(&sa).sliced(0, i, 1, 1))?;
-        let b = c.p.view(right, &View::whole(&sb).sliced(0, i, 1, 1))?;
-        let (a, b) = (c.p.reshape(&a, &sa[1..])?, c.p.reshape(&b, &sb[1..])?);
-        let out = product(c, &a, &b)?;
-        parts.push(c.p.reshape(&out, &[1, sa[1], sb[2]])?);
+/// One row times every row of a matrix, as filters of a picture with one place: the matrix, which may be
+/// large, stays as it is.
+fn with_rows(c: &mut Call<'_, '_, '_>, row: &Value, b: &Value) -> Result<Value, String> {
+    let (&[_, k], &[n, l]) = (row.shape(), b.shape()) else {
+        return Err("both operands must be matrices".into());
+    };
+    if k != l {
+        let (row, b) = (row.shape(), b.shape());
+        return Err(format!("the shapes {row:?} and {b:?}, turned, do not fit together"));
     }
-    c.p.concat(&parts, 0)
+    let (picture, filters) = (c.p.reshape(row, &[1, k, 1])?, c.p.reshape(b, &[n, k, 1])?);
+    let (picture, filters) = (c.p.tensor(&picture)?, c.p.tensor(&filters)?);
+    let out = c.p.bind(&format!("conv({picture}, {filters})"), &[1, n, 1], Kind::Float)?;
+    c.p.reshape(&out, &[1, n])
 }
 
 pub(super) fn gemm(c: &mut Call<'_, '_, '_>) -> Outputs {
@@ -105,12 +84,15 @@ pub(super) fn gemm(c: &mut Call<'_, '_, '_>) -> Outputs {
     if c.flag("transA", false)? {
         a = c.p.transpose(&a, &[1, 0])?;
     }
-    if c.flag("transB", false)? {
-        b = c.p.transpose(&b, &[1, 0])?;
-    }
     let (alpha, beta) = (c.float("alpha", 1.0)?, c.float("beta", 1.0)?);
     b = scaled(c, &b, alpha)?;
-    let out = product(c, &a, &b)?;
+    let out = match c.flag("transB", false)? {
+        true if a.shape()[0] == 1 && b.size() > 0 => with_rows(c, &a, &b)?,
+        turned => {
+            let b = if turned { c.p.transpose(&b, &[1, 0])? } else { b };
+            product(c, &a, &b)?
+        }
+    };
     let Some(bias) = c.optional(2).filter(|_| beta != 0.0) else { return one(out) };
     let bias = scaled(c, &bias, beta)?;
     one(expression(c, "@ + #", &out, &bias, Kind::Float)?)

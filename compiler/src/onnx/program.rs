@@ -94,6 +94,8 @@ pub(super) struct Program<'o> {
     stored: BTreeMap<*const Constant, (usize, Rc<Constant>)>,
     /// Constants that were cut to the range of the type.
     pub(super) saturated: usize,
+    /// The least float that is written.
+    least: f64,
 }
 
 impl<'o> Program<'o> {
@@ -106,6 +108,7 @@ impl<'o> Program<'o> {
             weights: vec![],
             stored: BTreeMap::new(),
             saturated: 0,
+            least: -f64::from(options.fix.0 as i32 - options.fix.1 as i32 - 3).exp2(),
         }
     }
 
@@ -181,8 +184,7 @@ impl<'o> Program<'o> {
 
     /// The least float that is written.
     pub(super) fn least(&self) -> f64 {
-        let (k, f) = self.options.fix;
-        -f64::from(k as i32 - f as i32 - 3).exp2()
+        self.least
     }
 
     /// What is beyond a quarter of the range is cut to that, so that sums of such still fit: masks are given as -1e9 or less.
@@ -263,7 +265,10 @@ impl<'o> Program<'o> {
                 start
             }
         };
-        Ok(format!("reshape({WEIGHTS}[{start}..{}], {:?})", start + c.size(), c.shape))
+        // Each by itself, so that it need not be there before it is used.
+        let part = format!("{WEIGHTS}[{start}..{}]", start + c.size());
+        let part = if self.options.public_weights { part } else { format!("share({part})") };
+        Ok(format!("reshape({part}, {:?})", c.shape))
     }
 
     /// A value as a variable.
@@ -303,6 +308,22 @@ impl<'o> Program<'o> {
                 self.bind(&text, &shape, v.kind)
             }
         }
+    }
+
+    /// A variable where the axes of a view of `shape` say, of which each is as long as the variable's, and 0
+    /// elsewhere.
+    pub(super) fn spread(
+        &mut self,
+        v: &Var,
+        shape: &[usize],
+        view: &View,
+    ) -> Result<Value, String> {
+        if v.shape == shape {
+            return Ok(Value::Var(v.clone()));
+        }
+        let strides: Vec<i64> = view.dims.iter().map(|d| d.1).collect();
+        let text = format!("spread({}, {shape:?}, {}, {strides:?})", v.name, view.offset);
+        self.bind(&text, shape, v.kind)
     }
 
     /// Repeated to a shape.

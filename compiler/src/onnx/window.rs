@@ -2,7 +2,6 @@
 
 use super::call::{Call, Outputs, one};
 use super::elementwise::expression;
-use super::linear::{MAX_UNROLLED, each_product, product};
 use super::movement::padded;
 use super::norm::per_channel;
 use super::program::{Value, Var};
@@ -131,12 +130,6 @@ impl Windows {
     }
 }
 
-/// Channels and offsets in front, places behind: the columns that a matrix of weights is multiplied by.
-fn columns_order(axes: usize) -> Vec<usize> {
-    [1].into_iter().chain(2 + axes..2 + 2 * axes).chain([0]).chain(2..2 + axes).collect()
-}
-
-/// A convolution as a product with the matrix of windows; with one channel a group, as sums over the windows of each channel.
 pub(super) fn conv(c: &mut Call<'_, '_, '_>) -> Outputs {
     let (x, w) = (c.float_var(0)?, c.input(1)?);
     let groups = usize::try_from(c.int("group", 1)?).unwrap_or(0);
@@ -186,25 +179,14 @@ pub(super) fn conv_transpose(c: &mut Call<'_, '_, '_>) -> Outputs {
 
 /// A picture with zeros between its elements, so that they are `strides` apart.
 fn spread(c: &mut Call<'_, '_, '_>, x: &Var, strides: &[usize]) -> Result<Value, String> {
-    let mut out = Value::Var(x.clone());
-    for (axis, &stride) in strides.iter().enumerate() {
-        let mut shape = out.shape().to_vec();
-        let (at, n) = (axis + 2, shape[axis + 2]);
-        if stride == 1 || n == 0 {
-            continue;
-        }
-        shape.insert(at + 1, 1);
-        let split = c.p.reshape(&out, &shape)?;
-        let mut margins = vec![(0, 0); shape.len()];
-        margins[at + 1] = (0, stride - 1);
-        let wide = padded(c, &split, &margins, &Constant::scalar(0.0).into())?;
-        shape.remove(at + 1);
-        shape[at] = n.saturating_mul(stride);
-        let joined = c.p.reshape(&wide, &shape)?;
-        let view = View::whole(&shape).sliced(at, 0, 1, (n - 1) * stride + 1);
-        out = c.p.view(&joined, &view)?;
+    let mut shape = x.shape.clone();
+    for (n, stride) in shape[2..].iter_mut().zip(strides) {
+        *n = n.saturating_sub(1).saturating_mul(*stride) + usize::from(*n > 0);
     }
-    Ok(out)
+    let steps = [&[1, 1], strides].concat();
+    let mut view = View::whole(&shape);
+    view.dims.iter_mut().zip(&steps).for_each(|(dim, &by)| dim.1 *= by as i64);
+    c.p.spread(x, &shape, &view)
 }
 
 /// What is added before and after the spread picture; negative where it is cut.
@@ -291,50 +273,18 @@ fn convolution(
     let mut margins = vec![(0, 0), (0, 0)];
     margins.extend(windows.margins());
     let padded = padded(c, x, &margins, &Constant::scalar(0.0).into())?;
-    let area = size(&windows.kernel);
-    let weights = c.p.reshape(w, &[groups, filters / groups, depth * area])?;
-    let out = if depth == 1 && groups > 1 {
-        channel_by_channel(c, windows, &padded, &weights)?
-    } else {
-        let columns = c.p.view(&padded, &windows.view(padded.shape(), columns_order))?;
-        let columns =
-            c.p.reshape(&columns, &[groups, depth * area, n.saturating_mul(windows.places())])?;
-        by_columns(c, &weights, &columns)?
-    };
-    // Filters come first, then the pictures.
-    let out = c.p.reshape(&out, &[filters, n, windows.places()])?;
-    let out = c.p.transpose(&out, &[1, 0, 2])?;
-    c.p.reshape(&out, &[&[n, filters], &windows.count[..]].concat())
-}
-
-fn by_columns(c: &mut Call<'_, '_, '_>, weights: &Value, columns: &Value) -> Result<Value, String> {
-    let groups = weights.shape()[0];
-    if groups > MAX_UNROLLED {
-        return Err(format!("{groups} groups are more than {MAX_UNROLLED}"));
+    let (picture, weights) = (c.p.tensor(&padded)?, c.p.tensor(w)?);
+    let mut text = format!("conv({picture}, {weights}");
+    for (name, by) in [("strides", &windows.strides), ("dilations", &windows.dilations)] {
+        if by.iter().any(|n| *n != 1) {
+            text += &format!(", {name} = {by:?}");
+        }
     }
     if groups > 1 {
-        return each_product(c, weights, columns);
+        text += &format!(", groups = {groups}");
     }
-    let left = c.p.reshape(weights, &weights.shape()[1..])?;
-    let right = c.p.reshape(columns, &columns.shape()[1..])?;
-    product(c, &left, &right)
-}
-
-/// [groups, filters of a group, places]: sums of products over each window.
-fn channel_by_channel(
-    c: &mut Call<'_, '_, '_>,
-    windows: &Windows,
-    padded: &Value,
-    weights: &Value,
-) -> Result<Value, String> {
-    let (groups, filters, area) = (weights.shape()[0], weights.shape()[1], weights.shape()[2]);
-    let order = |axes: usize| -> Vec<usize> { [1, 0].into_iter().chain(2..2 + 2 * axes).collect() };
-    let places = padded.shape()[0].saturating_mul(windows.places());
-    let seen = c.p.view(padded, &windows.view(padded.shape(), order))?;
-    let seen = c.p.reshape(&seen, &[groups, 1, places, area])?;
-    let weights = c.p.reshape(weights, &[groups, filters, 1, area])?;
-    let (a, b) = (c.p.tensor(&seen)?, c.p.tensor(&weights)?);
-    c.p.bind(&format!("dot({a}, {b})"), &[groups, filters, places], Kind::Float)
+    let shape = [&[n, filters], &windows.count[..]].concat();
+    c.p.bind(&(text + ")"), &shape, Kind::Float)
 }
 
 /// The windows of a pool: [n, c, places…, offsets], and what stands where the picture ends.

@@ -1,7 +1,7 @@
 //! Products that need no scaling back: an integer times a fixed-point number.
 //!
 //! Before: `trunc f (mul (shl f x) y)`, as the conversion of `int` to `fix` makes it. After: `mul x y`. The same for a constant factor that
-//! 2^t divides: the truncation is by t bits less. Exact: ⌊(x·2^f·y + 2^(f−1)) / 2^f⌋ = x·y. Holds for `mul`, `dot` and `mat_mul`.
+//! 2^t divides: the truncation is by t bits less. Exact: ⌊(x·2^f·y + 2^(f−1)) / 2^f⌋ = x·y. Holds for `mul`, `dot`, `mat_mul` and `contract`.
 //! Never: widens a value, or touches a truncation whose operand has other users that need the scaled product (they keep it).
 
 use std::sync::Arc;
@@ -23,7 +23,7 @@ fn apply(r: &mut Rewriter<'_>, node: &Node) -> bool {
     let Op::Trunc { shift } = node.op else { return false };
     let product = node.args[0];
     let Some((op, args)) = r.def(product) else { return false };
-    if !matches!(op, Op::Mul {} | Op::Dot {} | Op::MatMul {}) {
+    if !matches!(op, Op::Mul {} | Op::Dot {} | Op::MatMul {} | Op::Contract { .. }) {
         return false;
     }
     let (op, args) = (op.clone(), args.to_vec());

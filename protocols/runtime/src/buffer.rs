@@ -9,10 +9,9 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroize;
 
-/// A cache line.
-#[derive(Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C, align(64))]
-struct Line([u64; 8]);
+/// As many words as a cache line. Fresh ones, all 0, come from the system as they are; of a type that is
+/// aligned they would be written first, and one line more makes room for starting at a boundary.
+type Line = [u64; 8];
 
 const LINE_BYTES: usize = size_of::<Line>();
 /// Lines below which the allocator is quick by itself.
@@ -45,13 +44,14 @@ impl Spare {
     }
 
     /// Keeps a buffer that is all 0, and lets larger ones go if it must.
-    fn keep(&mut self, buffer: Vec<Line>) {
-        self.bytes += buffer.len() * LINE_BYTES;
-        self.by_lines.entry(buffer.len()).or_default().push(buffer);
+    fn keep(&mut self, buffer: Vec<Line>, lines: usize) {
+        self.bytes += lines * LINE_BYTES;
+        self.by_lines.entry(lines).or_default().push(buffer);
         while self.bytes > SPARE_BYTES {
             let Some(mut largest) = self.by_lines.last_entry() else { return };
+            let lines = *largest.key();
             match largest.get_mut().pop() {
-                Some(buffer) => self.bytes -= buffer.len() * LINE_BYTES,
+                Some(_) => self.bytes -= lines * LINE_BYTES,
                 None => _ = largest.remove(),
             }
         }
@@ -67,7 +67,12 @@ fn class(lines: usize) -> usize {
 }
 
 /// Words on cache-line boundaries; wiped when dropped.
-pub struct Buffer(Vec<Line>);
+pub struct Buffer {
+    memory: Vec<Line>,
+    /// Words before the first boundary.
+    start: usize,
+    lines: usize,
+}
 
 impl Buffer {
     /// At least so many words, all 0.
@@ -76,30 +81,33 @@ impl Buffer {
         LIVE_BYTES.set(LIVE_BYTES.get().wrapping_add(lines * LINE_BYTES));
         let spare =
             if lines < LEAST { None } else { SPARE.with_borrow_mut(|spare| spare.take(lines)) };
-        Buffer(spare.unwrap_or_else(|| vec![Line::default(); lines]))
+        let memory = spare.unwrap_or_else(|| vec![[0; 8]; lines + usize::from(lines > 0)]);
+        let behind = memory.as_ptr() as usize % LINE_BYTES;
+        let start = if lines == 0 { 0 } else { (LINE_BYTES - behind) % LINE_BYTES / 8 };
+        Buffer { memory, start, lines }
     }
 
     /// All words.
     pub fn words(&self) -> &[u64] {
-        bytemuck::cast_slice(&self.0)
+        &self.memory.as_flattened()[self.start..self.start + 8 * self.lines]
     }
 
     /// All words, to be changed.
     pub fn words_mut(&mut self) -> &mut [u64] {
-        bytemuck::cast_slice_mut(&mut self.0)
+        &mut self.memory.as_flattened_mut()[self.start..self.start + 8 * self.lines]
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let lines = self.0.len();
+        let lines = self.lines;
         // The counter and the spare buffers are gone if the thread is ending. A buffer may end on another
         // thread than it began on; then the counts of both are right in sum only.
         _ = LIVE_BYTES.try_with(|live| live.set(live.get().wrapping_sub(lines * LINE_BYTES)));
         if (LEAST..=SPARE_BYTES / LINE_BYTES).contains(&lines) {
-            let mut buffer = std::mem::take(&mut self.0);
-            buffer.fill(Line::default());
-            _ = SPARE.try_with(|spare| spare.borrow_mut().keep(buffer));
+            self.words_mut().fill(0);
+            let memory = std::mem::take(&mut self.memory);
+            _ = SPARE.try_with(|spare| spare.borrow_mut().keep(memory, lines));
         } else {
             self.words_mut().zeroize();
         }
@@ -141,7 +149,7 @@ impl Payload {
         if end > self.capacity() {
             self.reserve(end.max(2 * self.capacity()));
         }
-        bytemuck::cast_slice_mut(&mut self.buffer.0)[self.bytes..end].copy_from_slice(more);
+        bytemuck::cast_slice_mut(self.buffer.words_mut())[self.bytes..end].copy_from_slice(more);
         self.bytes = end;
     }
 
@@ -163,7 +171,7 @@ impl std::ops::Deref for Payload {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &bytemuck::cast_slice(&self.buffer.0)[..self.bytes]
+        &bytemuck::cast_slice(self.buffer.words())[..self.bytes]
     }
 }
 
@@ -176,6 +184,8 @@ mod tests {
         for words in [0, 1, 8, 9, 4000, 5000, 1 << 20] {
             for _ in 0..3 {
                 let mut buffer = Buffer::zeroed(words);
+                let place = buffer.words().as_ptr() as usize;
+                assert!(words == 0 || place.is_multiple_of(LINE_BYTES));
                 assert!(buffer.words().len() >= words && buffer.words().iter().all(|&w| w == 0));
                 assert!(buffer.words().len() <= words.div_ceil(8) * 9 + 8, "{words}");
                 buffer.words_mut().fill(!0);

@@ -6,12 +6,16 @@
 
 #[cfg(target_arch = "x86_64")]
 use std::any::TypeId;
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::ops::{Deref, Range};
 
 use bytemuck::Zeroable;
-use rayon::iter::{IndexedParallelIterator, ParallelIterator};
-use rayon::slice::ParallelSliceMut;
+use mpc_runtime::buffer::Buffer;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use zeroize::Zeroize;
 
+use super::contraction::{Contraction, Matrix, Places};
 use super::ring::Ring;
 use super::simd;
 use super::simd::tile::{Portable, Side, Tile};
@@ -26,8 +30,14 @@ const SHALLOW: usize = 32;
 /// Products below which threads are not worth their waking.
 const PARALLEL: usize = 1 << 18;
 
-/// Two matrices that are multiplied.
+/// Products below which what is copied of the right matrix need not stay in the cache.
+const COPIED: usize = 1 << 12;
+
+/// Two vectors whose matrices are multiplied.
 pub type Pair<'a, R> = (&'a [R], &'a [R]);
+
+/// Two matrices that are multiplied.
+type Matrices<'a, R> = (Matrix<'a, R>, Matrix<'a, R>);
 
 /// `c += a·b`, row-major; `size` = (rows of `a`, columns of `a`, columns of `b`). Rows of the result
 /// are spread over the threads of the pool.
@@ -39,27 +49,6 @@ pub fn multiply_add<R: Ring>(
     size: (usize, usize, usize),
 ) {
     multiply_add_pairs(pool, c, &[(a, b)], size);
-}
-
-/// `c += x_0·y_0 + x_0·y_1 + x_1·y_0`: what one party of three computes of a product of matrices.
-pub fn cross<R: Ring>(
-    pool: Option<&rayon::ThreadPool>,
-    c: &mut [R],
-    x: [&[R]; 2],
-    y: [&[R]; 2],
-    size: (usize, usize, usize),
-) {
-    let added =
-        |x: [&[R]; 2]| -> Vec<R> { x[0].iter().zip(x[1]).map(|(x, y)| x.plus(*y)).collect() };
-    let mut sum;
-    if size.0 < size.2 {
-        sum = added(x);
-        multiply_add_pairs(pool, c, &[(&sum, y[0]), (x[0], y[1])], size);
-    } else {
-        sum = added(y);
-        multiply_add_pairs(pool, c, &[(x[0], &sum), (x[1], y[0])], size);
-    }
-    wipe(&mut sum);
 }
 
 /// `c += Σ a·b` over the pairs, all of one size, in one pass over `c`.
@@ -74,51 +63,187 @@ pub fn multiply_add_pairs<R: Ring>(
     for (a, b) in pairs {
         assert_eq!((a.len(), b.len()), (rows * inner, inner * cols), "{size:?}");
     }
-    if c.is_empty() || inner == 0 || pairs.is_empty() {
-        return;
-    }
-    let part = |c: &mut [R], first: usize| {
-        let rows = c.len() / cols;
-        let cut = pairs.iter().map(|&(a, b)| (&a[first * inner..][..rows * inner], b));
-        strip(c, &cut.collect::<Vec<_>>(), (rows, inner, cols));
-    };
-    match pool {
-        Some(pool) if rows > 1 && rows * inner * cols >= PARALLEL => {
-            let each = rows.div_ceil(pool.current_num_threads()).next_multiple_of(8);
-            pool.install(|| {
-                c.par_chunks_mut(each * cols).enumerate().for_each(|(i, c)| part(c, i * each));
-            });
-        }
-        _ => part(c, 0),
+    contract(pool, c, 0..rows * cols, pairs, &Contraction::matrix(size));
+}
+
+/// `c += x_0·y_0 + x_0·y_1 + x_1·y_0`: what one party of three computes of a product of matrices.
+pub fn cross<R: Ring>(
+    pool: Option<&rayon::ThreadPool>,
+    c: &mut [R],
+    x: [&[R]; 2],
+    y: [&[R]; 2],
+    size: (usize, usize, usize),
+) {
+    if size.0 < size.2 {
+        multiply_add_pairs(pool, c, &[(&Sum::of(x), y[0]), (x[0], y[1])], size);
+    } else {
+        multiply_add_pairs(pool, c, &[(x[0], &Sum::of(y)), (x[1], y[0])], size);
     }
 }
 
-/// [`multiply_add_pairs`] on one thread.
-fn strip<R: Ring>(c: &mut [R], pairs: &[Pair<'_, R>], size: (usize, usize, usize)) {
-    let (rows, inner, cols) = size;
-    if cols < FEW[1] {
-        let mut columns = vec![R::zeroed(); inner * cols];
-        for (a, b) in pairs {
-            for (p, row) in b.chunks_exact(cols).enumerate() {
-                row.iter().enumerate().for_each(|(j, &b)| columns[j * inner + p] = b);
-            }
-            simd::dots(c, a, &columns, inner);
+/// The sum of two vectors of shares.
+pub struct Sum<R: Ring> {
+    buffer: Buffer,
+    len: usize,
+    ring: PhantomData<R>,
+}
+
+impl<R: Ring> Sum<R> {
+    /// Element by element.
+    pub fn of(x: [&[R]; 2]) -> Sum<R> {
+        let len = x[0].len();
+        let mut buffer = Buffer::zeroed(len * R::WORDS);
+        let sum: &mut [R] = bytemuck::cast_slice_mut(&mut buffer.words_mut()[..len * R::WORDS]);
+        sum.copy_from_slice(x[0]);
+        simd::add(sum, x[1]);
+        Sum { buffer, len, ring: PhantomData }
+    }
+}
+
+impl<R: Ring> Deref for Sum<R> {
+    type Target = [R];
+
+    fn deref(&self) -> &[R] {
+        bytemuck::cast_slice(&self.buffer.words()[..self.len * R::WORDS])
+    }
+}
+
+/// Adds to `c` the elements `range` of the sum of the contractions of the pairs, in one pass over `c`.
+/// Rows of the result are spread over the threads of the pool.
+///
+/// # Panics
+/// If an operand is shorter than the contraction says.
+pub fn contract<R: Ring>(
+    pool: Option<&rayon::ThreadPool>,
+    c: &mut [R],
+    range: Range<usize>,
+    pairs: &[Pair<'_, R>],
+    of: &Contraction,
+) {
+    assert_eq!(c.len(), range.len(), "elements of another range");
+    if c.is_empty() || of.inner == 0 || pairs.is_empty() {
+        return;
+    }
+    let pool = pool.filter(|_| c.len() * of.inner >= PARALLEL);
+    let most = pool.map_or(usize::MAX, |pool| {
+        of.rows.div_ceil(pool.current_num_threads()).next_multiple_of(8)
+    });
+    let mut rest = c;
+    let cut = of.pieces(range, most).into_iter().map(|piece| {
+        let (c, others) = std::mem::take(&mut rest).split_at_mut(piece.len());
+        rest = others;
+        (c, piece)
+    });
+    let each = |(c, piece): (&mut [R], _)| {
+        let pairs: Vec<Matrices<'_, R>> = pairs.iter().map(|(a, b)| of.cut(&piece, a, b)).collect();
+        strip(c, &pairs, (piece.rows.len(), of.inner, piece.cols.len()));
+    };
+    match pool {
+        Some(pool) => {
+            let pieces: Vec<_> = cut.collect();
+            pool.install(|| pieces.into_par_iter().for_each(each));
         }
-        wipe(&mut columns);
+        None => cut.for_each(each),
+    }
+}
+
+/// The lines of a matrix one behind the other; a copy is wiped when it is dropped.
+struct InOrder<'a, R: Ring>(Cow<'a, [R]>);
+
+impl<'a, R: Ring> InOrder<'a, R> {
+    fn of(matrix: Matrix<'a, R>, lines: usize, inner: usize) -> InOrder<'a, R> {
+        if matrix.in_order(inner) {
+            return InOrder(Cow::Borrowed(&matrix.words[..lines * inner]));
+        }
+        let mut copy = Vec::with_capacity(lines * inner);
+        for line in 0..lines {
+            let words = &matrix.words[matrix.lines.at(line)..];
+            match matrix.inner {
+                Places::Steps(1) => copy.extend_from_slice(&words[..inner]),
+                Places::Steps(n) => copy.extend((0..inner).map(|p| words[p * n])),
+                Places::Table(table) => copy.extend(table[..inner].iter().map(|&at| words[at])),
+            }
+        }
+        InOrder(Cow::Owned(copy))
+    }
+}
+
+impl<R: Ring> Drop for InOrder<'_, R> {
+    fn drop(&mut self) {
+        if let Cow::Owned(copy) = &mut self.0 {
+            wipe(copy);
+        }
+    }
+}
+
+/// `c += Σ a·b` on one thread.
+fn strip<R: Ring>(c: &mut [R], pairs: &[Matrices<'_, R>], size: (usize, usize, usize)) {
+    let (rows, inner, cols) = size;
+    let by_column = |(_, b): &Matrices<'_, R>| matches!(b.inner, Places::Steps(1));
+    if cols < FEW[1] || rows < FEW[0] && pairs.iter().all(by_column) {
+        for &(a, b) in pairs {
+            let (a, b) = (InOrder::of(a, rows, inner), InOrder::of(b, cols, inner));
+            simd::dots(c, &a.0, &b.0, inner);
+        }
     } else if rows < FEW[0] || inner < FEW[2] {
-        pairs.iter().for_each(|(a, b)| simd::combine(c, a, b, inner));
+        pairs.iter().for_each(|&pair| by_rows(c, pair, size));
     } else {
         tiled(c, pairs, size);
     }
 }
 
+/// `c += a·b` by rows of `b`. Unless they stand in order, as many columns at a time as the cache holds.
+fn by_rows<R: Ring>(
+    c: &mut [R],
+    (a, b): Matrices<'_, R>,
+    (rows, inner, cols): (usize, usize, usize),
+) {
+    let a = InOrder::of(a, rows, inner);
+    if b.turned().in_order(cols) {
+        return simd::combine(c, &a.0, &b.words[..inner * cols], inner);
+    }
+    let offsets: Vec<usize> = (0..inner).map(|p| b.inner.at(p)).collect();
+    if let Some(runs) = runs(b.lines, cols) {
+        for (c, a) in c.chunks_exact_mut(cols).zip(a.0.chunks_exact(inner)) {
+            for run in &runs {
+                let words = &b.words[b.lines.at(run.start)..];
+                simd::slide(&mut c[run.clone()], a, words, &offsets);
+            }
+        }
+        return;
+    }
+    let width = (COPIED / inner).max(64).min(cols);
+    for first in (0..cols).step_by(width) {
+        let width = width.min(cols - first);
+        let b = InOrder::of(b.from(first).turned(), inner, width);
+        for (c, a) in c.chunks_exact_mut(cols).zip(a.0.chunks_exact(inner)) {
+            simd::combine(&mut c[first..first + width], a, &b.0, inner);
+        }
+    }
+}
+
+/// Consecutive places in runs that are not short on average; `None` if they would be.
+fn runs(places: Places<'_>, len: usize) -> Option<Vec<Range<usize>>> {
+    let Places::Table(table) = places else {
+        return matches!(places, Places::Steps(1)).then(|| std::iter::once(0..len).collect());
+    };
+    let mut runs: Vec<Range<usize>> = vec![];
+    for i in 0..len {
+        match runs.last_mut() {
+            Some(run) if table[i] == table[i - 1] + 1 => run.end = i + 1,
+            _ => runs.push(i..i + 1),
+        }
+    }
+    (runs.len() * FEW[1] <= len).then_some(runs)
+}
+
 /// Products of blocks, with the best tile for the ring and the processor.
-fn tiled<R: Ring>(c: &mut [R], pairs: &[Pair<'_, R>], size: (usize, usize, usize)) {
+fn tiled<R: Ring>(c: &mut [R], pairs: &[Matrices<'_, R>], size: (usize, usize, usize)) {
     #[cfg(target_arch = "x86_64")]
     if TypeId::of::<R>() == TypeId::of::<u64>() {
         use simd::tile::{Avx2, Avx512};
-        let words = pairs.iter().map(|&(a, b)| (bytemuck::cast_slice(a), bytemuck::cast_slice(b)));
-        let pairs: Vec<Pair<'_, u64>> = words.collect();
+        let pairs: Vec<Matrices<'_, u64>> =
+            pairs.iter().map(|&(a, b)| (a.cast(), b.cast())).collect();
         if let Some(tile) = Avx512::new() {
             return blocks(&tile, bytemuck::cast_slice_mut(c), &pairs, size);
         }
@@ -131,8 +256,8 @@ fn tiled<R: Ring>(c: &mut [R], pairs: &[Pair<'_, R>], size: (usize, usize, usize
         && size.0 * size.1 * size.2 >= LIMBS
         && let Some(tile) = simd::limbs::Limbs::new()
     {
-        let wide = pairs.iter().map(|&(a, b)| (bytemuck::cast_slice(a), bytemuck::cast_slice(b)));
-        let pairs: Vec<Pair<'_, u128>> = wide.collect();
+        let pairs: Vec<Matrices<'_, u128>> =
+            pairs.iter().map(|&(a, b)| (a.cast(), b.cast())).collect();
         return blocks(&tile, bytemuck::cast_slice_mut(c), &pairs, size);
     }
     blocks::<R, Portable, 4, 4>(&Portable, c, pairs, size);
@@ -142,7 +267,7 @@ fn tiled<R: Ring>(c: &mut [R], pairs: &[Pair<'_, R>], size: (usize, usize, usize
 fn blocks<R: Ring, T: Tile<R, M, N>, const M: usize, const N: usize>(
     kernel: &T,
     c: &mut [R],
-    pairs: &[Pair<'_, R>],
+    pairs: &[Matrices<'_, R>],
     (rows, inner, cols): (usize, usize, usize),
 ) {
     let each = (T::INNER / pairs.len()).clamp(1, inner);
@@ -157,7 +282,7 @@ fn blocks<R: Ring, T: Tile<R, M, N>, const M: usize, const N: usize>(
             let width = wide.min(cols - col);
             panels.pack_right(width, |lines, at, width| {
                 for (lines, (_, b)) in lines.chunks_exact_mut(each).zip(pairs) {
-                    lay_columns(lines, &b[first * cols + col + at..], width, cols);
+                    lay(lines, b.from(col + at), first, width);
                 }
             });
             for row in (0..rows).step_by(high) {
@@ -165,8 +290,7 @@ fn blocks<R: Ring, T: Tile<R, M, N>, const M: usize, const N: usize>(
                 if col == 0 || rows > high {
                     panels.pack_left(height, |lines, at, height| {
                         for (lines, (a, _)) in lines.chunks_exact_mut(each).zip(pairs) {
-                            let line = |i| &a[(row + at + i) * inner + first..][..each];
-                            lay_rows(lines, height, line);
+                            lay(lines, a.from(row + at), first, height);
                         }
                     });
                 }
@@ -248,38 +372,32 @@ impl<R: Ring, T: Tile<R, M, N>, const M: usize, const N: usize> Drop for Panels<
     }
 }
 
-/// Lays rows side by side: `lines[p][i]` is number `p` of row `i`.
+/// Lays `width` lines of a matrix side by side, from inner index `first` on: `panel[p][i]` is number
+/// `first + p` of line `i`. What stands behind them does not matter.
 #[inline(always)]
-fn lay_rows<'a, R: Ring, const M: usize>(
-    lines: &mut [[R; M]],
-    height: usize,
-    row: impl Fn(usize) -> &'a [R],
+fn lay<R: Ring, const W: usize>(
+    panel: &mut [[R; W]],
+    matrix: Matrix<'_, R>,
+    first: usize,
+    width: usize,
 ) {
-    if height == M {
-        let rows: [&[R]; M] = std::array::from_fn(|i| &row(i)[..lines.len()]);
-        for (p, line) in lines.iter_mut().enumerate() {
-            *line = std::array::from_fn(|i| rows[i][p]);
+    let offsets: [usize; W] =
+        std::array::from_fn(|i| matrix.lines.at(if i < width { i } else { 0 }));
+    let consecutive = (1..W).all(|i| offsets[i] == offsets[0] + i);
+    if consecutive && width == W {
+        for (p, line) in panel.iter_mut().enumerate() {
+            let from = &matrix.words[offsets[0] + matrix.inner.at(first + p)..];
+            *line = *from.first_chunk().expect("lines are in the vector");
+        }
+    } else if let Places::Steps(1) = matrix.inner {
+        let lines = offsets.map(|at| &matrix.words[at + first..][..panel.len()]);
+        for (p, line) in panel.iter_mut().enumerate() {
+            *line = std::array::from_fn(|i| lines[i][p]);
         }
     } else {
-        for i in 0..height {
-            lines.iter_mut().zip(row(i)).for_each(|(line, &x)| line[i] = x);
-        }
-    }
-}
-
-/// Takes the first `width` of the columns of `b`, whose rows are `stride` apart.
-#[inline(always)]
-fn lay_columns<R: Ring, const N: usize>(
-    columns: &mut [[R; N]],
-    b: &[R],
-    width: usize,
-    stride: usize,
-) {
-    for (p, columns) in columns.iter_mut().enumerate() {
-        let row = &b[p * stride..];
-        match row.first_chunk::<N>() {
-            Some(row) if width == N => *columns = *row,
-            _ => columns[..width].copy_from_slice(&row[..width]),
+        for (p, line) in panel.iter_mut().enumerate() {
+            let from = &matrix.words[matrix.inner.at(first + p)..];
+            *line = std::array::from_fn(|i| from[offsets[i]]);
         }
     }
 }
@@ -339,8 +457,74 @@ mod tests {
             }
             if m * k * n > 0 {
                 let mut c = vec![0_u64; m * n];
-                blocks::<u64, Portable, 4, 4>(&Portable, &mut c, &[(&a, &b)], (m, k, n));
+                let of = Contraction::matrix((m, k, n));
+                let piece = &of.pieces(0..m * n, m)[0];
+                let pairs = [of.cut(piece, &a, &b)];
+                blocks::<u64, Portable, 4, 4>(&Portable, &mut c, &pairs, (m, k, n));
                 assert_eq!(c, plainly(&a, &b, (m, k, n)), "the portable tile");
+            }
+        }
+    }
+
+    #[test]
+    fn contractions_are_the_products_of_their_views() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+        // Filters, pictures of 12 by 13 with windows of 3 by 3, grouped and with every channel alone; a
+        // batch of products with transposes; one matrix on the left for all.
+        type Dims<'a> = [&'a [(u64, i64)]; 3];
+        let windows: [&[(u64, i64)]; 2] = [&[(3, 13), (3, 1)], &[(10, 13), (11, 1)]];
+        let steps: [&[(u64, i64)]; 2] = [&[(3, 13), (3, 1)], &[(5, 26), (6, 2)]];
+        let cases: [([usize; 4], Dims<'_>, Dims<'_>); 7] = [
+            (
+                [1, 20, 45, 110],
+                [&[], &[(20, 45)], &[(45, 1)]],
+                [&[], &[(5, 156), (3, 13), (3, 1)], windows[1]],
+            ),
+            (
+                [2, 9, 18, 30],
+                [&[(2, 162)], &[(9, 18)], &[(18, 1)]],
+                [&[(2, 312)], &[(2, 156), (3, 13), (3, 1)], steps[1]],
+            ),
+            ([6, 1, 9, 110], [&[(6, 9)], &[], &[(9, 1)]], [&[(6, 156)], windows[0], windows[1]]),
+            ([6, 2, 9, 30], [&[(6, 18)], &[(2, 9)], &[(9, 1)]], [&[(6, 156)], steps[0], steps[1]]),
+            (
+                [3, 10, 12, 14],
+                [&[(3, 120)], &[(10, 1)], &[(12, 10)]],
+                [&[(3, 168)], &[(12, 1)], &[(14, 12)]],
+            ),
+            (
+                [4, 2, 30, 40],
+                [&[(4, 0)], &[(2, 30)], &[(30, 1)]],
+                [&[(4, 1200)], &[(30, 1)], &[(40, 30)]],
+            ),
+            (
+                [2, 9, 300, 5],
+                [&[(2, 2700)], &[(9, 300)], &[(300, 1)]],
+                [&[(2, 0)], &[(300, 5)], &[(5, 1)]],
+            ),
+        ];
+        for (size, left, right) in cases {
+            let of = Contraction::new(size, left, right);
+            let reach = |d: &(u64, i64)| (d.0 as usize - 1) * d.1 as usize;
+            let last = |dims: Dims<'_>| dims.iter().copied().flatten().map(reach).sum::<usize>();
+            let [a, b] =
+                [(left, 1), (right, 2)].map(|(dims, seed)| matrix(1, last(dims) + 1, seed));
+            let [m, k, n] = [size[1], size[2], size[3]];
+            let expected: Vec<u64> = (0..size[0])
+                .flat_map(|g| {
+                    let x: Vec<u64> = (0..m * k).map(|i| a[of.left(g, i)]).collect();
+                    let y: Vec<u64> = (0..k * n).map(|i| b[of.right(g, i)]).collect();
+                    plainly(&x, &y, (m, k, n))
+                })
+                .collect();
+            let all = of.len();
+            for pool in [None, Some(&pool)] {
+                for range in [0..all, 0..all / 3, all / 3..all - 1, n / 2..n / 2, n / 2..n + 3] {
+                    let mut c = vec![3_u64; range.len()];
+                    contract(pool, &mut c, range.clone(), &[(&a, &b), (&a, &b)], &of);
+                    let twice = |x: &u64| x.wrapping_mul(2).wrapping_add(3);
+                    assert!(c.iter().copied().eq(expected[range].iter().map(twice)), "{size:?}");
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod bits;
 pub mod clear;
+pub mod contraction;
 pub mod field;
 pub mod gf256;
 pub mod matrix;

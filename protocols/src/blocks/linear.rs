@@ -1,8 +1,10 @@
 //! Sums, running sums, sums of products and matrix products from element-wise verbs.
 
-use mpc_runtime::{Depth, Result, Step};
+use mpc_runtime::{Depth, Result, Step, join_all};
 
 use crate::Protocol;
+use crate::algebra::contraction::Contraction;
+use crate::protocol::Fut;
 use crate::value::{Clear, Shares};
 
 /// Columns `from..to` of rows of `width`.
@@ -150,4 +152,100 @@ pub async fn matmul_clear(
     let (a, b) = (a.pick(n, |i| left(i, size)), b.pick(n, |i| right(i, size)));
     let products = p.mul_clear(step, &a, &b, bits).await?;
     p.sum(step, &products, inner, bits).await
+}
+
+/// Products of matrices that are views, each a matrix product of copies.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn contract(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    b: &Shares,
+    of: &Contraction,
+    bits: u32,
+) -> Result<Shares> {
+    let (rows, inner, cols) = of.size();
+    if inner == 0 || of.is_empty() {
+        return zeros(p, step, of.len()).await;
+    }
+    let factors = |batch: usize| {
+        let left = a.pick(rows * inner, |i| of.left(batch, i));
+        let right = b.pick(inner * cols, |i| of.right(batch, i));
+        (left, right)
+    };
+    if of.batch == 1 {
+        let (left, right) = factors(0);
+        return p.matmul(step, &left, &right, of.size(), bits).await;
+    }
+    let forks = step.forks(of.batch);
+    let products = forks.iter().enumerate().map(|(batch, fork)| {
+        let (left, right) = factors(batch);
+        Box::pin(async move { p.matmul(fork, &left, &right, of.size(), bits).await }) as Fut<'_>
+    });
+    Ok(Shares::concat(&join_all(products.collect()).await?))
+}
+
+/// As [`contract`], one operand clear: the right one, or the left one if `turned`. A·B = (Bᵀ·Aᵀ)ᵀ.
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn contract_clear(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    c: &Clear,
+    of: &Contraction,
+    turned: bool,
+    bits: u32,
+) -> Result<Shares> {
+    let (rows, inner, cols) = of.size();
+    if inner == 0 || of.is_empty() {
+        return zeros(p, step, of.len()).await;
+    }
+    let factors = |batch: usize| {
+        if turned {
+            let at = |i: usize| of.right(batch, transposed(i, inner, cols));
+            let left = a.pick(inner * cols, at);
+            let at = |i: usize| of.left(batch, transposed(i, rows, inner));
+            return (left, c.pick(rows * inner, at));
+        }
+        let left = a.pick(rows * inner, |i| of.left(batch, i));
+        (left, c.pick(inner * cols, |i| of.right(batch, i)))
+    };
+    let forks = step.forks(of.batch);
+    let products = forks.iter().enumerate().map(|(batch, fork)| {
+        let (left, right) = factors(batch);
+        Box::pin(async move {
+            if !turned {
+                return p.matmul_clear(fork, &left, &right, of.size(), bits).await;
+            }
+            let product = p.matmul_clear(fork, &left, &right, (cols, inner, rows), bits).await?;
+            Ok(product.pick(rows * cols, |i| transposed(i, cols, rows)))
+        }) as Fut<'_>
+    });
+    Ok(Shares::concat(&join_all(products.collect()).await?))
+}
+
+/// Where element `i` of the transpose of a matrix stands in it, both row-major.
+fn transposed(i: usize, rows: usize, cols: usize) -> usize {
+    i % rows * cols + i / rows
+}
+
+/// `trunc` of [`contract`].
+///
+/// # Errors
+/// Those of the protocol.
+pub async fn contract_trunc(
+    p: &dyn Protocol,
+    step: &Step,
+    a: &Shares,
+    b: &Shares,
+    of: &Contraction,
+    bits: u32,
+    shift: u32,
+) -> Result<Shares> {
+    let sums = p.contract(step, a, b, of, bits).await?;
+    p.trunc(step, &sums, bits, shift).await
 }

@@ -8,7 +8,8 @@ use std::rc::Rc;
 
 use mpc_runtime::{Depth, Key, Party, Result, Step};
 
-use crate::algebra::clear;
+use crate::algebra::contraction::Contraction;
+use crate::algebra::{clear, matrix};
 use crate::blocks::shuffle;
 use crate::cost::{Call, Cost, Truncation};
 use crate::protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
@@ -54,8 +55,22 @@ fn numbers(values: impl IntoIterator<Item = i128>, depth: Depth) -> Shares {
     Shares::new(vec![plane], depth)
 }
 
+fn known(x: &Clear) -> Shares {
+    let values = x.values().expect("the one party has every value");
+    numbers(values.iter().copied(), x.depth)
+}
+
 fn values(a: &Shares) -> impl ExactSizeIterator<Item = i128> + '_ {
     a.plane(0).wides().map(|x| x as i128)
+}
+
+/// Products of matrices, modulo 2^128.
+fn product(a: &Shares, b: &Shares, of: &Contraction) -> Shares {
+    let plane = Plane::build(Unit::Words(2), of.len(), |out| {
+        let [a, b] = [a, b].map(|v| bytemuck::cast_slice::<u64, u128>(v.plane(0).words()));
+        matrix::contract(None, bytemuck::cast_slice_mut(out), 0..of.len(), &[(a, b)], of);
+    });
+    Shares::new(vec![plane], a.depth.max(b.depth))
 }
 
 fn bits(len: usize, depth: Depth, bit: impl Fn(usize) -> bool) -> Shares {
@@ -104,8 +119,7 @@ impl Protocol for Plain {
     }
 
     fn public<'a>(&'a self, _: &'a Step, x: &'a Clear) -> Fut<'a> {
-        let known = x.values().expect("the one party has every value");
-        now(numbers(known.iter().copied(), x.depth))
+        now(known(x))
     }
 
     fn add<'a>(&'a self, _: &'a Step, a: &'a Shares, b: &'a Shares, _: u32) -> Fut<'a> {
@@ -130,6 +144,52 @@ impl Protocol for Plain {
 
     fn share<'a>(&'a self, step: &'a Step, _: Party, x: &'a Clear, _: u32) -> Fut<'a> {
         self.public(step, x)
+    }
+
+    fn matmul<'a>(
+        &'a self,
+        _: &'a Step,
+        a: &'a Shares,
+        b: &'a Shares,
+        size: (usize, usize, usize),
+        _: u32,
+    ) -> Fut<'a> {
+        now(product(a, b, &Contraction::matrix(size)))
+    }
+
+    fn contract<'a>(
+        &'a self,
+        _: &'a Step,
+        a: &'a Shares,
+        b: &'a Shares,
+        of: &'a Contraction,
+        _: u32,
+    ) -> Fut<'a> {
+        now(product(a, b, of))
+    }
+
+    fn matmul_clear<'a>(
+        &'a self,
+        _: &'a Step,
+        a: &'a Shares,
+        b: &'a Clear,
+        size: (usize, usize, usize),
+        _: u32,
+    ) -> Fut<'a> {
+        now(product(a, &known(b), &Contraction::matrix(size)))
+    }
+
+    fn contract_clear<'a>(
+        &'a self,
+        _: &'a Step,
+        a: &'a Shares,
+        c: &'a Clear,
+        of: &'a Contraction,
+        turned: bool,
+        _: u32,
+    ) -> Fut<'a> {
+        let c = known(c);
+        now(if turned { product(&c, a, of) } else { product(a, &c, of) })
     }
 
     fn open<'a>(&'a self, _: &'a Step, a: &'a Shares, _: Option<Party>, _: u32) -> Fut<'a, Clear> {

@@ -19,7 +19,7 @@
 //!
 //! | verb | rounds | bytes sent by each |
 //! |---|---|---|
-//! | mul, dot, matmul, open | 1 | 8 for an element of the result |
+//! | mul, dot, matmul, contract, open | 1 | 8 for an element of the result |
 //! | share | 1 | 8 by the owner |
 //! | and | 1 | 1/8 |
 //! | ltz, b bits (lt: b + 1), saving rounds | those of c(b-1) | 1/24 + c(b-1): 15.5 for b = 64 |
@@ -30,7 +30,7 @@
 //! | trunc exact, shift_right, by m | 2 + those of c(m) | 10.7 + ⌈m/8⌉/3 + c(m): 14.9 for m = 16 |
 //! | trunc probabilistic | 2 | 8 + ⌈m/8⌉/3 |
 //! | trunc fast | 1 | 2.7 |
-//! | dot_trunc | those of trunc | 5.3 more than trunc: 20.3, 14, 8 for m = 16 |
+//! | dot_trunc, contract_trunc | those of trunc | 5.3 more than trunc: 20.3, 14, 8 for m = 16 |
 //! | wrap to m bits | 2 + those of c(m) | as trunc without ⌈m/8⌉ |
 //! | shuffle | 2 | 8, 16 at party 1 |
 //! | permute by rows of w, v = ⌈log2 rows⌉ | 3 | 8 + v/8w, twice that at party 1 |
@@ -61,8 +61,10 @@ use mpc_runtime::{Error, Label, Party, Result, Step};
 use super::over_binary::BinaryScheme;
 use super::rep3::carried::Carried;
 use super::rep3::convert::{Saved, cost};
+use super::rep3::matrices::Factors;
 use super::rep3::shuffle::{Rows, permute_cost, shuffle_cost};
 use super::rep3::{Form, PARTIES, Trio, both, costs, elements, linear, places, zip};
+use crate::algebra::contraction::Contraction;
 use crate::algebra::matrix;
 use crate::algebra::ring::Word;
 use crate::algebra::simd;
@@ -113,6 +115,7 @@ const MANY_CANDIDATES: usize = 1 << 15;
 const MUL: Label = Label("rep3.mul");
 const DOT: Label = Label("rep3.dot");
 const MATMUL: Label = Label("rep3.matmul");
+const CONTRACT: Label = Label("rep3.contract");
 const SHARE: Label = Label("rep3.share");
 const OPEN: Label = Label("rep3.open");
 
@@ -290,6 +293,25 @@ impl<W: Word> Rep3<W> {
         Ok(Some(self.plus(&shifted, after)))
     }
 
+    /// As [`Rep3::nearest_of_products`], of products of matrices.
+    async fn nearest_of_contraction(
+        &self,
+        step: &Step,
+        (a, b): (&Shares, &Shares),
+        of: &Contraction,
+        bits: u32,
+        shift: u32,
+    ) -> Result<Option<Shares>> {
+        let Shift::Carried(before, what, after) = self.nearest(bits, shift) else {
+            return Ok(None);
+        };
+        let factors = Factors::<W>::new(self.trio.workers().pool(), a, b, of);
+        let part = |role: usize, range: Range<usize>, out: &mut [W]| factors.part(role, range, out);
+        let depth = a.depth.max(b.depth);
+        let shifted = self.trio.product_carried(step, depth, of.len(), part, before, what).await?;
+        Ok(Some(self.plus(&shifted, after)))
+    }
+
     /// Whether reduction modulo `2^k` is to be done at all.
     fn wraps(bits: u32, k: u32) -> bool {
         k < bits && k < W::BITS
@@ -357,24 +379,29 @@ impl<W: Word> Protocol for Rep3<W> {
             | Verb::MulClear
             | Verb::AsBits
             | Verb::Sum { .. }
-            | Verb::MatMulClear { .. } => Cost::local(PARTIES),
+            | Verb::MatMulClear { .. }
+            | Verb::ContractClear { .. } => Cost::local(PARTIES),
             Verb::LinearBits
             | Verb::Xor
             | Verb::And
             | Verb::ShareBits { .. }
             | Verb::OpenBits { .. }
             | Verb::RandomBits => return self.trio.cost(call),
-            Verb::Mul | Verb::Dot { .. } | Verb::MatMul { .. } => costs::each(number),
+            Verb::Mul | Verb::Dot { .. } | Verb::MatMul { .. } | Verb::Contract { .. } => {
+                costs::each(number)
+            }
             Verb::Share { owner } => costs::input(owner, number),
             Verb::Open { to: None } => costs::each(number),
             Verb::Open { to: Some(to) } => costs::input((to + 2) % 3, number),
             Verb::FromBits => cost::from_bits::<W>(len),
             Verb::Select => cost::select::<W>(len),
             Verb::Trunc { shift } => self.nearest_cost(len, bits, shift),
-            Verb::DotTrunc { shift, .. } => match self.nearest(bits, shift) {
-                Shift::Carried(_, what, _) => what.product_cost(len),
-                _ => return None,
-            },
+            Verb::DotTrunc { shift, .. } | Verb::ContractTrunc { shift, .. } => {
+                match self.nearest(bits, shift) {
+                    Shift::Carried(_, what, _) => what.product_cost(len),
+                    _ => return None,
+                }
+            }
             Verb::ShiftRight { shift } => self.floor_cost(len, bits, shift),
             Verb::Wrap { k } if Self::wraps(bits, k) => Carried::<W>::modulo(k).cost(len),
             Verb::Wrap { .. } => Cost::local(PARTIES),
@@ -538,6 +565,22 @@ impl<W: Word> Protocol for Rep3<W> {
         })
     }
 
+    fn contract<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        b: &'a Shares,
+        of: &'a Contraction,
+        _: u32,
+    ) -> Fut<'a> {
+        Box::pin(async move {
+            let op = step.op(a.depth.max(b.depth));
+            let factors = Factors::<W>::new(self.trio.workers().pool(), a, b, of);
+            let fill = |out: &mut [W]| factors.cross(out);
+            self.trio.sum_of(&op, CONTRACT, Form::numbers::<W>(of.len()), fill).await
+        })
+    }
+
     fn matmul_clear<'a>(
         &'a self,
         _: &'a Step,
@@ -547,6 +590,18 @@ impl<W: Word> Protocol for Rep3<W> {
         _: u32,
     ) -> Fut<'a> {
         now(self.trio.matmul_clear::<W>(a, b, size))
+    }
+
+    fn contract_clear<'a>(
+        &'a self,
+        _: &'a Step,
+        a: &'a Shares,
+        c: &'a Clear,
+        of: &'a Contraction,
+        turned: bool,
+        _: u32,
+    ) -> Fut<'a> {
+        now(self.trio.contract_clear::<W>(a, c, of, turned))
     }
 
     fn select<'a>(
@@ -577,6 +632,23 @@ impl<W: Word> Protocol for Rep3<W> {
             match self.nearest_of_products(step, (a, b), inner, bits, shift).await? {
                 Some(shifted) => Ok(shifted),
                 None => blocks::linear::dot_trunc(self, step, a, b, inner, bits, shift).await,
+            }
+        })
+    }
+
+    fn contract_trunc<'a>(
+        &'a self,
+        step: &'a Step,
+        a: &'a Shares,
+        b: &'a Shares,
+        of: &'a Contraction,
+        bits: u32,
+        shift: u32,
+    ) -> Fut<'a> {
+        Box::pin(async move {
+            match self.nearest_of_contraction(step, (a, b), of, bits, shift).await? {
+                Some(shifted) => Ok(shifted),
+                None => blocks::linear::contract_trunc(self, step, a, b, of, bits, shift).await,
             }
         })
     }

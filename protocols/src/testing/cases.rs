@@ -3,6 +3,7 @@
 use mpc_runtime::{Depth, Result, Step};
 
 use crate::algebra::clear;
+use crate::algebra::contraction::Contraction;
 use crate::protocol::{Fut, Protocol};
 use crate::value::{Clear, ClearBits, Shares};
 
@@ -72,6 +73,10 @@ const fn any(bits: fn(u32) -> u32) -> Arg {
 const FULL: Arg = any(|b| b);
 const LESS: Arg = any(|b| b - 1);
 const HALF: Arg = any(|b| b / 2);
+const FILTERED: [Arg; 2] = [
+    Arg { bits: |b| (b - 2) / 2, len: |_, _| 12, kind: Kind::Any },
+    Arg { bits: |b| (b - 2) / 2, len: |n, _| 2 * (n + 2), kind: Kind::Any },
+];
 const BIT: Arg = Arg { bits: |_| 0, len: |n, _| n, kind: Kind::Bit };
 
 fn small(n: usize) -> Clear {
@@ -118,6 +123,28 @@ fn product(a: &[i128], b: &[i128], (rows, inner, cols): (usize, usize, usize)) -
 fn bit_values(v: &[i128], k: u32, top: i128) -> Vec<i128> {
     let weight = |j: usize| if j + 1 == k as usize { top << j } else { 1 << j };
     rows(v, k as usize, |r| r.iter().enumerate().map(|(j, &b)| b * weight(j)).sum())
+}
+
+/// Two filters of three elements for each of two pictures, over all `n` windows.
+fn windows(n: usize) -> Contraction {
+    let filters = [&[(2, 6)][..], &[(2, 3)], &[(3, 1)]];
+    let pictures = [&[(2, n as i64 + 2)][..], &[(3, 1)], &[(n as u64, 1)]];
+    Contraction::new([2, 2, 3, n], filters, pictures)
+}
+
+/// Windows that a picture of this length has.
+fn count(pictures: usize) -> usize {
+    pictures / 2 - 2
+}
+
+fn filtered(v: &[Vec<i128>]) -> Vec<i128> {
+    let n = count(v[1].len());
+    let at = |i: usize| -> i128 {
+        let (picture, filter, window) = (i / (2 * n), i / n % 2, i % n);
+        let term = |k| v[0][picture * 6 + filter * 3 + k] * v[1][picture * (n + 2) + window + k];
+        (0..3).map(term).sum()
+    };
+    (0..4 * n).map(at).collect()
 }
 
 async fn public(p: &dyn Protocol, s: &Step, n: usize) -> Result<Shares> {
@@ -260,6 +287,46 @@ pub const CASES: &[Case] = &[
             let right: Vec<i128> = (0..6).map(|i| i % 5 - 2).collect();
             product(&v[0], &right, (v[0].len() / 3, 3, 2))
         }),
+    },
+    Case {
+        name: "contract",
+        args: &FILTERED,
+        least_bits: 4,
+        run: numbers!(|p, s, a, b| async move {
+            p.contract(s, &a[0], &a[1], &windows(count(a[1].len())), b).await
+        }),
+        expect: Expect::Equal(|v, _| filtered(v)),
+    },
+    Case {
+        name: "contract_clear with clear filters",
+        args: &[Arg { bits: |b| b - 4, len: |n, _| 2 * (n + 2), kind: Kind::Any }],
+        least_bits: 5,
+        run: numbers!(|p, s, a, b| async move {
+            p.contract_clear(s, &a[0], &small(12), &windows(count(a[0].len())), true, b).await
+        }),
+        expect: Expect::Equal(|v, _| {
+            filtered(&[(0..12).map(|i| i % 5 - 2).collect(), v[0].clone()])
+        }),
+    },
+    Case {
+        name: "contract_clear with a clear picture",
+        args: &[Arg { bits: |b| b - 4, len: |_, _| 12, kind: Kind::Any }],
+        least_bits: 5,
+        run: numbers!(|p, s, a, b| async move {
+            p.contract_clear(s, &a[0], &small(30), &windows(13), false, b).await
+        }),
+        expect: Expect::Equal(|v, _| {
+            filtered(&[v[0].clone(), (0..30).map(|i| i % 5 - 2).collect()])
+        }),
+    },
+    Case {
+        name: "contract_trunc",
+        args: &FILTERED,
+        least_bits: 4,
+        run: numbers!(|p, s, a, b| async move {
+            p.contract_trunc(s, &a[0], &a[1], &windows(count(a[1].len())), b, third(b)).await
+        }),
+        expect: Expect::Near(|v, b| filtered(v).iter().map(|&x| rounded(x, third(b))).collect()),
     },
     Case {
         name: "select",

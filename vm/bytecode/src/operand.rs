@@ -463,6 +463,25 @@ impl Dims {
         self.0.iter().any(|&(size, _)| size == 0)
     }
 
+    /// The dimensions in parts of these sizes, slowest first; `None` unless each part is of whole
+    /// dimensions. Of no elements there are no dimensions.
+    pub fn split<const N: usize>(&self, sizes: [u64; N]) -> Option<[&[(u64, i64)]; N]> {
+        if sizes.contains(&0) {
+            return self.is_empty().then_some([&[]; N]);
+        }
+        let mut rest = &self.0[..];
+        let mut parts = [rest; N];
+        for (size, out) in sizes.into_iter().zip(&mut parts) {
+            let (mut reached, mut taken) = (1_u64, 0);
+            while reached != size {
+                reached = reached.checked_mul(rest.get(taken)?.0)?;
+                taken += 1;
+            }
+            (*out, rest) = rest.split_at(taken);
+        }
+        rest.iter().all(|dim| dim.0 == 1).then_some(parts)
+    }
+
     /// Smallest and largest index reached from `offset`; `None` if empty.
     pub fn range(&self, offset: i64) -> Option<(i128, i128)> {
         if self.is_empty() {

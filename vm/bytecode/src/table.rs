@@ -96,6 +96,11 @@ macro_rules! for_each_instruction {
                 0x24 many fromcb = ClearFromBits { dst: Write<C>, a: Read<CB> }
                 /// `dst[i] = Σ_j 2^j·a[i·k + j]`, the top bit negative if `signed` is 1.
                 0x25 many composec = ComposeClear { dst: Write<C>, a: Read<CB>, k: Bits, signed: Imm }
+                /// `dst[offset + i·strides] = a[i]`, `i` over `dims`, last fastest; 0 elsewhere.
+                0x26 many spreadc = SpreadClear { dst: Write<C>, a: Read<C>, offset: Imm, dims: Dims }
+                /// `batch` products of matrices rows×inner and inner×cols, row-major: those that the views `left`
+                /// of `a` and `right` of `b` list, from the first register on.
+                0x27 many contractc = ContractClear { dst: Write<C>, a: Read<C>, b: Read<C>, batch: Count, rows: Count, inner: Count, cols: Count, left: Dims, right: Dims }
             }
             /// Clear bits.
             ClearBits {
@@ -269,6 +274,18 @@ macro_rules! for_each_instruction {
                 0x9a many ldstatesb = LoadStateBits { dst: Write<SB>, id: Id }
                 /// State `id` = `a`.
                 0x9b many ststatesb = StoreStateBits { id: Id, a: Read<SB> }
+            }
+            /// Views of secret numbers, as operands and as results.
+            Views {
+                /// `batch` products of matrices rows×inner and inner×cols, row-major: those that the views `left`
+                /// of `a` and `right` of `b` list, from the first register on.
+                0xa0 many contract = Contract { dst: Write<S>, a: Read<S>, b: Read<S>, batch: Count, rows: Count, inner: Count, cols: Count, left: Dims, right: Dims, bits: Bits }
+                /// As `contract`, `a` secret, `b` clear.
+                0xa1 many contractsc = ContractSecretClear { dst: Write<S>, a: Read<S>, b: Read<C>, batch: Count, rows: Count, inner: Count, cols: Count, left: Dims, right: Dims, bits: Bits }
+                /// As `contract`, `a` clear, `b` secret.
+                0xa2 many contractcs = ContractClearSecret { dst: Write<S>, a: Read<C>, b: Read<S>, batch: Count, rows: Count, inner: Count, cols: Count, left: Dims, right: Dims, bits: Bits }
+                /// `dst[offset + i·strides] = a[i]`, `i` over `dims`, last fastest; 0 elsewhere.
+                0xa3 many spreads = SpreadSecret { dst: Write<S>, a: Read<S>, offset: Imm, dims: Dims }
             }
         }
     };

@@ -125,6 +125,34 @@ fn view(dst: &Run, a: &Run, offset: Imm, dims: &Dims) -> Rule {
     ensure(inside, "the view leaves its operand")
 }
 
+fn spread(dst: &Run, a: &Run, offset: Imm, dims: &Dims) -> Rule {
+    ensure(dims.len() == Some(a.len), "dimensions do not fit the operand")?;
+    let inside =
+        dims.range(offset.0).is_none_or(|(low, high)| low >= 0 && high < i128::from(dst.len));
+    ensure(inside, "the view leaves the result")
+}
+
+/// Views of whole dimensions, inside the operands; sums no longer than an operand.
+fn contraction(
+    [dst, a, b]: [&Run; 3],
+    [batch, rows, inner, cols]: [Count; 4],
+    left: &Dims,
+    right: &Dims,
+) -> Rule {
+    let [batch, rows, inner, cols] = [batch.0, rows.0, inner.0, cols.0];
+    let result = batch.checked_mul(rows).and_then(|n| n.checked_mul(cols));
+    ensure(result == Some(dst.len), "matrix sizes do not fit the result")?;
+    ensure(inner <= a.len.max(b.len), "sums are longer than the operands")?;
+    let whole =
+        left.split([batch, rows, inner]).is_some() && right.split([batch, inner, cols]).is_some();
+    ensure(whole, "dimensions do not fit the matrices")?;
+    let ascends = |dims: &Dims, a: &Run| {
+        dims.0.iter().all(|&(size, stride)| size <= 1 || stride >= 0)
+            && dims.range(0).is_none_or(|(_, high)| high < i128::from(a.len))
+    };
+    ensure(ascends(left, a) && ascends(right, b), "a view leaves its operand")
+}
+
 fn gather(dst: &Run, a: &Run, index: &Run, width: Count) -> Rule {
     let fits = times(index.len, width.0, dst.len) && width.0 > 0 && a.len.is_multiple_of(width.0);
     ensure(fits, "rows do not fit the operands")
@@ -276,6 +304,8 @@ impl execute::Clear for Verifier<'_> {
         prefixc(PrefixClear): |_, g| prefix(&g.dst.0, &g.a.0, g.inner);
         dotc(DotClear): |_, g| rows(&g.dst.0, &[&g.a.0, &g.b.0], g.inner);
         matmulc(MatMulClear): |_, g| matrix(&g.dst.0, &g.a.0, &g.b.0, g.rows, g.inner, g.cols);
+        contractc(ContractClear): |_, g| contraction([&g.dst.0, &g.a.0, &g.b.0], [g.batch, g.rows, g.inner, g.cols], &g.left, &g.right);
+        spreadc(SpreadClear): |_, g| spread(&g.dst.0, &g.a.0, g.offset, &g.dims);
         gatherc(GatherClear): |_, g| gather(&g.dst.0, &g.a.0, &g.index.0, g.width);
         scatterc(ScatterClear): |_, g| scatter(&g.dst.0, &g.a.0, &g.index.0, g.width);
         fromcb(ClearFromBits): |_, g| same(&g.dst.0, &g.a.0);
@@ -329,6 +359,15 @@ impl execute::Multiply for Verifier<'_> {
         trunc(TruncSecret): |_, g| { width(g.bits)?; shift(g.shift)?; same(&g.dst.0, &g.a.0) };
         shrs(ShiftSecret): |_, g| { width(g.bits)?; shift(g.shift)?; same(&g.dst.0, &g.a.0) };
         wraps(WrapSecret): |_, g| { width(g.bits)?; width(g.k)?; same(&g.dst.0, &g.a.0) };
+    }
+}
+
+impl execute::Views for Verifier<'_> {
+    checked! {
+        contract(Contract): |_, g| { width(g.bits)?; contraction([&g.dst.0, &g.a.0, &g.b.0], [g.batch, g.rows, g.inner, g.cols], &g.left, &g.right) };
+        contractsc(ContractSecretClear): |_, g| { width(g.bits)?; contraction([&g.dst.0, &g.a.0, &g.b.0], [g.batch, g.rows, g.inner, g.cols], &g.left, &g.right) };
+        contractcs(ContractClearSecret): |_, g| { width(g.bits)?; contraction([&g.dst.0, &g.a.0, &g.b.0], [g.batch, g.rows, g.inner, g.cols], &g.left, &g.right) };
+        spreads(SpreadSecret): |_, g| spread(&g.dst.0, &g.a.0, g.offset, &g.dims);
     }
 }
 

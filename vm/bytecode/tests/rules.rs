@@ -187,6 +187,44 @@ const BROKEN: &[(&str, &str)] = &[
     ("dots (s0:2, s8:4, s16:4, 2, 0)", WIDTH),
     ("matmul (s0:4, s8:6, s16:6, 3, 2, 3, 8)", MATRIX),
     ("matmul (s0:4, s8:6, s16:6, 2, 3, 2, 0)", WIDTH),
+    // two windows of two of three elements, and three
+    (
+        "contract (s0:2, s8:2, s16:3, 1, 1, 2, 3, [2x1], [2x1 2x1], 8)",
+        "matrix sizes do not fit the result",
+    ),
+    (
+        "contract (s0:2, s8:2, s16:3, 1, 1, 2, 2, [2x1], [2x1 3x1], 8)",
+        "dimensions do not fit the matrices",
+    ),
+    (
+        "contract (s0:2, s8:2, s16:3, 1, 1, 2, 2, [2x1], [4x1], 8)",
+        "dimensions do not fit the matrices",
+    ),
+    (
+        "contract (s0:2, s8:2, s16:3, 1, 1, 2, 2, [2x1 2x1], [2x1 2x1], 8)",
+        "dimensions do not fit the matrices",
+    ),
+    ("contract (s0:2, s8:2, s16:3, 1, 1, 2, 2, [2x1], [2x1 2x2], 8)", "a view leaves its operand"),
+    ("contract (s0:2, s8:2, s16:3, 1, 1, 2, 2, [2x-1], [2x1 2x1], 8)", "a view leaves its operand"),
+    (
+        "contract (s0:2, s8:2, s16:3, 1, 1, 4, 2, [4x0], [4x0 2x1], 8)",
+        "sums are longer than the operands",
+    ),
+    ("contract (s0:2, s8:2, s16:3, 1, 1, 2, 2, [2x1], [2x1 2x1], 0)", WIDTH),
+    (
+        "contractsc (s0:2, s8:2, c16:3, 1, 1, 2, 2, [2x1], [2x1 2x2], 8)",
+        "a view leaves its operand",
+    ),
+    ("contractsc (s0:2, s8:2, c16:3, 1, 1, 2, 2, [2x1], [2x1 2x1], 0)", WIDTH),
+    (
+        "contractcs (s0:2, c8:2, s16:3, 1, 1, 2, 2, [2x1], [2x1 2x2], 8)",
+        "a view leaves its operand",
+    ),
+    ("contractcs (s0:2, c8:2, s16:3, 1, 1, 2, 2, [2x1], [2x1 2x1], 0)", WIDTH),
+    ("contractc (c0:2, c8:2, c16:3, 1, 1, 2, 2, [2x1], [2x1 2x2])", "a view leaves its operand"),
+    ("spreads (s0:4, s8:3, 0, [4x1])", "dimensions do not fit the operand"),
+    ("spreads (s0:4, s8:3, 0, [3x2])", "the view leaves the result"),
+    ("spreadc (c0:4, c8:3, 0, [3x-1])", "the view leaves the result"),
     ("selects (s0:4, sb0:3, s8:4, s16:4, 8)", LENGTHS),
     ("selects (s0:4, sb0:4, s8:4, s16:4, 0)", WIDTH),
     ("trunc (s0:4, s8:3, 8, 2)", LENGTHS),

@@ -26,14 +26,34 @@ pub fn check_shape(found: &[u64], variable: &Variable) -> Result<(), String> {
 /// Names the value, and its line or index.
 pub fn to_integers(array: &Array, variable: &Variable) -> Result<Vec<i128>, String> {
     let element = variable.element;
-    let place = |at: usize| place_of(array, at);
     match &array.numbers {
-        Numbers::Whole(values) => (values.iter().enumerate())
-            .map(|(at, v)| whole(*v, element).map_err(|e| format!("{} value {v} {e}", place(at))))
-            .collect(),
-        Numbers::Real(values) => (values.iter().enumerate())
-            .map(|(at, v)| real(*v, element).map_err(|e| format!("{} value {v} {e}", place(at))))
-            .collect(),
+        Numbers::Whole(values) => each(array, values, |v| whole(v, element)),
+        Numbers::Real(values) => {
+            let scale = scale(element);
+            each(array, values, |v| real(v, scale, element))
+        }
+    }
+}
+
+/// Every value converted, in memory that is asked for once.
+fn each<T: Copy + std::fmt::Display>(
+    array: &Array,
+    values: &[T],
+    convert: impl Fn(T) -> Result<i128, String>,
+) -> Result<Vec<i128>, String> {
+    let mut out = Vec::with_capacity(values.len());
+    for (at, &value) in values.iter().enumerate() {
+        let integer = convert(value);
+        out.push(integer.map_err(|e| format!("{} value {value} {e}", place_of(array, at)))?);
+    }
+    Ok(out)
+}
+
+/// How many units of the last place a whole one is.
+fn scale(element: Element) -> f64 {
+    match element {
+        Element::Fix(_, fraction) => 2_f64.powi(fraction as i32),
+        _ => 1.0,
     }
 }
 
@@ -47,11 +67,11 @@ fn whole(value: i128, element: Element) -> Result<i128, String> {
     }
 }
 
-fn real(value: f64, element: Element) -> Result<i128, String> {
+fn real(value: f64, scale: f64, element: Element) -> Result<i128, String> {
     if !value.is_finite() {
         return Err("is no number".into());
     }
-    let Element::Fix(_, fraction) = element else {
+    let Element::Fix(..) = element else {
         if value.fract() != 0.0 {
             return Err("is no whole number".into());
         }
@@ -60,14 +80,22 @@ fn real(value: f64, element: Element) -> Result<i128, String> {
         }
         return in_range(value as i128, element);
     };
-    // multiplying by a power of two is exact, so this is the nearest, halves up
-    let scaled = value * 2_f64.powi(fraction as i32);
-    let floor = scaled.floor();
-    let rounded = if scaled - floor >= 0.5 { floor + 1.0 } else { floor };
-    if rounded.abs() >= 2_f64.powi(126) {
+    // multiplying by a power of two is exact
+    let scaled = value * scale;
+    if scaled.abs() < EXACT_F64 {
+        return in_range(nearest(scaled).into(), element);
+    }
+    if scaled.abs() >= 2_f64.powi(126) {
         return Err(misfit(element));
     }
-    in_range(rounded as i128, element)
+    in_range(scaled as i128, element)
+}
+
+/// The nearest whole number, halves up.
+fn nearest(value: f64) -> i64 {
+    let cut = value as i64;
+    let rest = value - cut as f64;
+    cut + i64::from(rest >= 0.5) - i64::from(rest < -0.5)
 }
 
 fn in_range(value: i128, element: Element) -> Result<i128, String> {
@@ -112,12 +140,17 @@ pub fn to_real(value: i128, fraction: u32) -> f64 {
 mod tests {
     use super::*;
 
+    fn real(value: f64, element: Element) -> Result<i128, String> {
+        super::real(value, scale(element), element)
+    }
+
     #[test]
     fn fixed_point_rounds_to_the_nearest_halves_up() {
         let fix = Element::Fix(8, 2);
         for (value, expected) in [(0.0, 0), (1.0, 4), (0.124, 0), (0.125, 1), (-0.125, 0)] {
             assert_eq!(real(value, fix), Ok(expected), "{value}");
         }
+        assert_eq!(real(-0.126, fix), Ok(-1));
         assert_eq!(real(31.75, fix), Ok(127));
         assert_eq!(real(-32.0, fix), Ok(-128));
         assert!(real(31.9, fix).is_err());

@@ -39,6 +39,10 @@ impl execute::Clear for Emulator<'_> {
         matmulc(MatMulClear) = |e, g| {
             e.matmul(e.get(&g.a)?, e.get(&g.b)?, g.rows.0, g.inner.0, g.cols.0)
         };
+        contractc(ContractClear) = |e, g| {
+            e.contract(e.get(&g.a)?, e.get(&g.b)?, [g.batch, g.rows, g.inner, g.cols], &g.left, &g.right)
+        };
+        spreadc(SpreadClear) = |e, g| spread(e.get(&g.a)?, g.dst.0.len, g.offset.0, &g.dims);
         gatherc(GatherClear) = |e, g| gather(e.get(&g.a)?, e.get(&g.index)?, g.width.0)?;
         scatterc(ScatterClear) = |e, g| scatter(e.get(&g.a)?, e.get(&g.index)?, g.width.0)?;
         fromcb(ClearFromBits) = |e, g| as_numbers(e.get(&g.a)?);

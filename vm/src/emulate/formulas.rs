@@ -36,6 +36,14 @@ pub(super) fn view<T: Copy>(a: &[T], offset: i64, dims: &Dims) -> Vec<T> {
     places.into_iter().map(|place| a[place as usize]).collect()
 }
 
+pub(super) fn spread(a: &[i128], len: u64, offset: i64, dims: &Dims) -> Vec<i128> {
+    let mut out = vec![0; len as usize];
+    let places: Vec<i128> = (0..i128::from(len)).collect();
+    let places = view(&places, offset, dims);
+    places.iter().zip(a).for_each(|(place, a)| out[*place as usize] = *a);
+    out
+}
+
 pub(super) fn wrap(value: i128, k: u32) -> i128 {
     let unused = 128 - k.clamp(1, 128);
     value << unused >> unused

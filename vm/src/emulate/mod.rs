@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 
 use mpc_bytecode::execute::{self, Execute};
 use mpc_bytecode::operand::BankMark;
-use mpc_bytecode::{Bank, Bits, C, CB, Element, Id, Program, Read, Run, S, SB, Variable, Write};
+use mpc_bytecode::{
+    Bank, Bits, C, CB, Count, Dims, Element, Id, Program, Read, Run, S, SB, Variable, Write,
+};
 use mpc_runtime::{Error, Result};
 
 /// Instructions that compute one result per group.
@@ -327,6 +329,24 @@ impl Emulator<'_> {
             }
         }
         out
+    }
+
+    fn contract(
+        &self,
+        a: &[i128],
+        b: &[i128],
+        [batch, rows, inner, cols]: [Count; 4],
+        left: &Dims,
+        right: &Dims,
+    ) -> Vec<i128> {
+        let (rows, inner, cols) = (rows.0, inner.0, cols.0);
+        let (a, b) = (formulas::view(a, 0, left), formulas::view(b, 0, right));
+        let product = |i: u64| {
+            let a = &a[(i * rows * inner) as usize..][..(rows * inner) as usize];
+            let b = &b[(i * inner * cols) as usize..][..(inner * cols) as usize];
+            self.matmul(a, b, rows, inner, cols)
+        };
+        (0..batch.0).flat_map(product).collect()
     }
 
     /// Uniform in `[0, 2^bits)`.

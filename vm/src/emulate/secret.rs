@@ -66,6 +66,21 @@ impl execute::Multiply for Emulator<'_> {
     }
 }
 
+impl execute::Views for Emulator<'_> {
+    emulated! {
+        contract(Contract) = |e, g| {
+            e.within(e.contract(e.get(&g.a)?, e.get(&g.b)?, [g.batch, g.rows, g.inner, g.cols], &g.left, &g.right), g.bits)
+        };
+        contractsc(ContractSecretClear) = |e, g| {
+            e.within(e.contract(e.get(&g.a)?, e.get(&g.b)?, [g.batch, g.rows, g.inner, g.cols], &g.left, &g.right), g.bits)
+        };
+        contractcs(ContractClearSecret) = |e, g| {
+            e.within(e.contract(e.get(&g.a)?, e.get(&g.b)?, [g.batch, g.rows, g.inner, g.cols], &g.left, &g.right), g.bits)
+        };
+        spreads(SpreadSecret) = |e, g| spread(e.get(&g.a)?, g.dst.0.len, g.offset.0, &g.dims);
+    }
+}
+
 impl execute::Convert for Emulator<'_> {
     emulated! {
         ltz(LessZero) = |e, g| map(&g.dst.0, e.bounded(&g.a, g.bits)?, |a| a < 0);

@@ -236,6 +236,24 @@ impl Machine {
         write: impl Fn(&mut Machine, &G, &Tile, u32) -> Result<Target<T>>,
         verb: impl AsyncFn(&dyn Protocol, &Step, &[Operand], K) -> Result<T> + Clone + 'static,
     ) -> Result<()> {
+        self.spawn_in(self.tile_bits, groups, key, rows, read, write, verb)
+    }
+
+    /// As [`Machine::spawn`], with tiles of `tile_bits`.
+    pub(super) fn spawn_in<
+        G,
+        K: Hash + PartialEq + Copy + 'static,
+        T: Vector + Stretch + HasDepth + 'static,
+    >(
+        &mut self,
+        tile_bits: usize,
+        groups: &[G],
+        key: impl Fn(&G) -> K,
+        rows: impl Fn(&G) -> usize,
+        read: impl Fn(&Machine, &G) -> Result<Vec<Wanted>>,
+        write: impl Fn(&mut Machine, &G, &Tile, u32) -> Result<Target<T>>,
+        verb: impl AsyncFn(&dyn Protocol, &Step, &[Operand], K) -> Result<T> + Clone + 'static,
+    ) -> Result<()> {
         // All reads of an instruction come before its writes.
         let operands: Vec<Vec<Wanted>> =
             groups.iter().map(|g| read(self, g)).collect::<Result<_>>()?;
@@ -256,7 +274,7 @@ impl Machine {
                 self.course(hash(&key), jobs.iter().map(|(_, operands)| operands), &call);
             let bits = |operands: &[Wanted]| operands.iter().map(Wanted::bits).max().unwrap_or(0);
             let sizes = jobs.iter().map(|(group, operands)| (rows(group), bits(operands)));
-            let dealt = deal(sizes, self.tile_bits);
+            let dealt = deal(sizes, self.tile_bits, tile_bits);
             let whole = if dealt.len() > 1 { longest(jobs.iter().map(|(_, o)| o)) } else { 0 };
             for parts in dealt {
                 if waits {
@@ -302,17 +320,34 @@ impl Machine {
             };
             let mut encoded = vec![];
             group.encode(&mut encoded);
-            let Course { rounds, waits } =
-                self.course(hash(&encoded), std::iter::once(&operands), &call);
-            if waits {
-                self.may_be_held();
-            }
-            let target = write(self, group, latest(&operands) + rounds)?;
-            if target.1 > 0 {
-                self.count_unverified(target.1);
-                self.spawn_joined(vec![(operands, target)], 0, call);
-                self.drain_if_due()?;
-            }
+            self.spawn_one(
+                &encoded,
+                operands,
+                |machine, level| write(machine, group, level),
+                call,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Spawns one task. Equal parameters, and equal lengths of operands, take equally many rounds.
+    pub(super) fn spawn_one<T: Vector + Stretch + HasDepth + 'static>(
+        &mut self,
+        parameters: &impl Hash,
+        operands: Vec<Wanted>,
+        write: impl Fn(&mut Machine, u32) -> Result<Target<T>>,
+        call: impl AsyncFn(&dyn Protocol, &Step, &[Operand]) -> Result<T> + 'static,
+    ) -> Result<()> {
+        let Course { rounds, waits } =
+            self.course(hash(parameters), std::iter::once(&operands), &call);
+        if waits {
+            self.may_be_held();
+        }
+        let target = write(self, latest(&operands) + rounds)?;
+        if target.1 > 0 {
+            self.count_unverified(target.1);
+            self.spawn_joined(vec![(operands, target)], 0, call);
+            self.drain_if_due()?;
         }
         Ok(())
     }

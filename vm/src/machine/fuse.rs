@@ -23,6 +23,9 @@ fn is_fused(program: &Program, at: usize) -> bool {
         Instruction::DotSecret(groups) if groups.iter().all(|g| g.inner.0 > 0) => {
             groups.iter().map(|g| (g.dst.0, g.bits.0)).collect()
         }
+        Instruction::Contract(groups) if groups.iter().all(|g| g.inner.0 > 0) => {
+            groups.iter().map(|g| (g.dst.0, g.bits.0)).collect()
+        }
         _ => return false,
     };
     let reads = shifts.iter().map(|g| (g.a.0, g.bits.0));
@@ -109,6 +112,9 @@ mod tests {
         assert_eq!(looped("movs (s20:1, s11:1)"), [] as [usize; 0]);
         assert_eq!(looped("movs (s20:1, s0+r0:1)"), [] as [usize; 0]);
         assert_eq!(looped("movs (s9:3, s0:3)"), [0]);
+        // Products of matrices.
+        let windows = "contract (s8:2, s0:2, s4:3, 1, 1, 2, 2, [2x1], [2x1 2x1], 56)";
+        assert_eq!(found(&format!("{windows}\n trunc (s8:2, s8:2, 56, 16)\n halt ()")), [0]);
         // Other bounds, other registers, other numbers of groups.
         for trunc in [
             "trunc (s8:4, s8:4, 55, 16)",

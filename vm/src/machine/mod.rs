@@ -83,6 +83,8 @@ pub struct Machine {
     executor: Executor,
     levels: Levels,
     binding: Binding,
+    /// Inputs by id, where this party has them.
+    inputs: Vec<Option<Clear>>,
     numbers: Bank<Shares>,
     bits: Bank<Shares>,
     clear: Bank<Clear>,
@@ -181,10 +183,12 @@ impl Machine {
         program: Rc<Program>,
         protocol: Rc<dyn Protocol>,
         executor: Executor,
-        binding: Binding,
+        mut binding: Binding,
     ) -> Machine {
         let memory_limit = register_bytes(&program, &*protocol).saturating_mul(6) / 5 + SPARE_BYTES;
         let tile_bits = binding.tile_bits.unwrap_or(tiles::TILE_BITS);
+        let inputs = std::mem::take(&mut binding.inputs).into_iter();
+        let inputs = inputs.map(|x| x.map(|values| Clear::new(values, Depth::ZERO))).collect();
         let netlists = program.circuits.iter().map(netlist).collect();
         Machine {
             integers: vec![0; program.registers(BankName::R) as usize],
@@ -195,6 +199,7 @@ impl Machine {
             protocol,
             executor,
             binding,
+            inputs,
             numbers: Bank::new(64),
             bits: Bank::new(1),
             clear: Bank::new(64),

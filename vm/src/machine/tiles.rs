@@ -33,16 +33,17 @@ impl Tile {
     }
 }
 
-/// Deals groups, given as (rows, bits), out to tasks of about `tile_bits`: short groups together, long
-/// ones in tiles. A row is never cut; tiles of many rows have a multiple of 64, so that bits stay in
+/// Deals groups, given as (rows, bits), out to tasks: short groups together, `joined_bits` or so of them,
+/// long ones in tiles of about `tile_bits`. A row is never cut; tiles of many rows have a multiple of 64, so that bits stay in
 /// whole words.
 pub(super) fn deal(
     groups: impl Iterator<Item = (usize, usize)>,
+    joined_bits: usize,
     tile_bits: usize,
 ) -> Vec<Vec<Part>> {
     let (mut tasks, mut open, mut open_bits) = (vec![], vec![], 0);
     for (group, (rows, bits)) in groups.enumerate() {
-        if open_bits + bits > tile_bits && !open.is_empty() {
+        if open_bits + bits > joined_bits && !open.is_empty() {
             tasks.push(std::mem::take(&mut open));
             open_bits = 0;
         }
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     fn dealt(groups: &[(usize, usize)]) -> Vec<Vec<(usize, Range<usize>)>> {
-        let tasks = deal(groups.iter().copied(), 6400);
+        let tasks = deal(groups.iter().copied(), 6400, 6400);
         let plain = |task: Vec<Part>| task.into_iter().map(|p| (p.group, p.rows)).collect();
         tasks.into_iter().map(plain).collect()
     }
@@ -88,8 +89,8 @@ mod tests {
     #[test]
     fn every_row_is_dealt_once() {
         for rows in 0..200 {
-            for width in [1, 7, 64, 1000, 10_000] {
-                let tasks = deal([(rows, rows * width), (3, 3)].into_iter(), 6400);
+            for (width, joined) in [(1, 6400), (7, 64), (64, 6400), (1000, 640), (10_000, 6400)] {
+                let tasks = deal([(rows, rows * width), (3, 3)].into_iter(), joined, 6400);
                 let mut seen = [vec![0; rows], vec![0; 3]];
                 for part in tasks.iter().flatten() {
                     part.rows.clone().for_each(|row| seen[part.group][row] += 1);

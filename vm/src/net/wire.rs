@@ -9,7 +9,7 @@ use mpc_runtime::transport::Frame;
 use mpc_runtime::{Header, Misbehaviour, Party, Payload};
 
 /// Payload room given before any byte of the payload has come.
-const SLACK_BYTES: usize = 1 << 20;
+const SLACK_BYTES: usize = 1 << 24;
 
 /// Turns the byte stream of one sender into frames.
 ///
@@ -99,7 +99,7 @@ impl Decoder {
 }
 
 /// Capacity for a payload of `announced` bytes of which `arrived` are there: at most twice what
-/// has arrived and 1 MiB, and never more than was announced.
+/// has arrived and 16 MiB, and never more than was announced.
 fn room_for(announced: usize, arrived: usize) -> usize {
     announced.min(2 * arrived.max(SLACK_BYTES / 2)).max(arrived)
 }

@@ -5,8 +5,8 @@ use mpc_bytecode::{
     Bank, Bits, C, CB, Count, Id, Imm, Instruction, Read, ReadR, Run, S, SB, Write, WriteR,
 };
 
-use super::Encoder;
-use crate::ir::{Node, Op, Value, Vis, size_of_shape};
+use super::{Encoder, axes};
+use crate::ir::{Dim, Node, Op, Value, Vis, size_of_shape};
 
 impl Encoder<'_> {
     /// Operations that are one instruction; the banks of the operands choose it.
@@ -254,6 +254,17 @@ impl Encoder<'_> {
                 group!(DotClear { dst: self.w(d), a: self.r(a), b: self.r(b), inner: inner() })
             }
             (Op::MatMul {}, _) => self.mat_mul(d, a, b),
+            (Op::Contract { batch, rows, inner, cols, left, right }, _) => {
+                self.contract(node, [*batch, *rows, *inner, *cols], left, right)
+            }
+            (Op::Spread { offset, dims, .. }, [Se]) => {
+                let (offset, dims) = (Imm(*offset), axes(dims));
+                group!(SpreadSecret { dst: self.w(d), a: self.r(a), offset: offset, dims: dims })
+            }
+            (Op::Spread { offset, dims, .. }, _) => {
+                let (offset, dims) = (Imm(*offset), axes(dims));
+                group!(SpreadClear { dst: self.w(d), a: self.r(a), offset: offset, dims: dims })
+            }
 
             (Op::Random { bits, .. }, _) => {
                 group!(RandomSecret { dst: self.w(d), bits: Bits(*bits) })
@@ -392,6 +403,35 @@ impl Encoder<'_> {
                 cols,
             }]
             .into(),
+        }
+    }
+
+    fn contract(&self, node: &Node, sizes: [usize; 4], left: &[Dim], right: &[Dim]) -> Instruction {
+        let (a, b, d) = (node.args[0], node.args[1], node.results[0]);
+        let [batch, rows, inner, cols] = sizes.map(|n| Count(n as u64));
+        let (left, right) = (axes(left), axes(right));
+        macro_rules! products {
+            ($Name:ident $(, $bits:ident)?) => {
+                vec![g::$Name {
+                    dst: self.w(d),
+                    a: self.r(a),
+                    b: self.r(b),
+                    batch,
+                    rows,
+                    inner,
+                    cols,
+                    left,
+                    right,
+                    $($bits: self.bits(d),)?
+                }]
+                .into()
+            };
+        }
+        match (self.bank(a), self.bank(b)) {
+            (Bank::S, Bank::S) => products!(Contract, bits),
+            (Bank::S, _) => products!(ContractSecretClear, bits),
+            (_, Bank::S) => products!(ContractClearSecret, bits),
+            _ => products!(ContractClear),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The functions that every program has, in one table.
 
+mod products;
 mod reduce;
 mod secret;
 mod shape;
@@ -34,6 +35,7 @@ builtins! {
     "broadcast" "broadcast(x, [sizes])" => shape::broadcast;
     "reverse" "reverse(x, axis = 0)" => shape::reverse;
     "view" "view(x, offset, [sizes], [strides])" => shape::view;
+    "spread" "spread(x, [sizes], offset, [strides])" => shape::spread;
     "zeros" "zeros(fix[n])" => shape::zeros;
     "ones" "ones(fix[n])" => shape::ones;
     "iota" "iota(n)" => shape::iota;
@@ -53,8 +55,9 @@ builtins! {
     "all" "all(x) or all(x, axis = 0)" => reduce::all;
     "xor" "xor(x) or xor(x, axis = 0)" => reduce::xor;
     "cumsum" "cumsum(x) or cumsum(x, axis = 0)" => reduce::cumsum;
-    "matmul" "matmul(a, b)" => reduce::matmul;
-    "dot" "dot(a, b)" => reduce::dot;
+    "matmul" "matmul(a, b)" => products::matmul;
+    "conv" "conv(x, filters, strides = [1, …], dilations = [1, …], groups = 1)" => products::conv;
+    "dot" "dot(a, b)" => products::dot;
     // secrets and representations
     "reveal" "reveal(x) or reveal(x, to = role)" => secret::reveal;
     "share" "share(x)" => secret::share;

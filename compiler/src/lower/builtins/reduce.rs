@@ -6,7 +6,7 @@
 use super::super::arith::OpAt;
 use super::super::call::Given;
 use super::super::value::{Tensor, Val};
-use super::super::{Diagnostic, Lower, Span};
+use super::super::{Lower, Span};
 use super::Args;
 use crate::check::types::{DEFAULT_INT, Elem, Ty, Vis, join_vis};
 use crate::ir::{self, Dim, strides_of_shape};
@@ -33,7 +33,7 @@ fn moved(rank: usize, axis: usize) -> Vec<usize> {
     (0..rank).filter(|i| *i != axis).chain([axis]).collect()
 }
 
-fn numbers(l: &mut Lower<'_>, t: Tensor, span: Span) -> Option<Tensor> {
+pub(super) fn numbers(l: &mut Lower<'_>, t: Tensor, span: Span) -> Option<Tensor> {
     if t.ty.elem != Elem::Bool {
         return Some(t);
     }
@@ -268,91 +268,4 @@ pub(super) fn argmin<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> 
 
 pub(super) fn argmax<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
     arg_extreme(l, args, true)
-}
-
-pub(super) fn matmul<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
-    let (a, a_span) = args.next(l)?;
-    let (b, b_span) = args.next(l)?;
-    args.done(l)?;
-    let op = OpAt { op: BinaryOp::Mul, all: args.span, left: a_span, right: b_span };
-    let (a, b) = l.pair(op, a, b)?;
-    // A vector is a row on the left and a column on the right, and that axis goes away again.
-    let (sa, sb) = (a.ty.shape.clone(), b.ty.shape.clone());
-    let rows = match sa[..] {
-        [k] => vec![1, k],
-        _ => sa.clone(),
-    };
-    let columns = match sb[..] {
-        [k] => vec![k, 1],
-        _ => sb.clone(),
-    };
-    let (&[m, k], &[k2, n]) = (&rows[..], &columns[..]) else {
-        let label = format!("{} times {}", Lower::shape_text(&sa), Lower::shape_text(&sb));
-        return l.error("`matmul` multiplies matrices and vectors", args.span, label);
-    };
-    if k != k2 {
-        let message = Diagnostic::error(
-            "these shapes do not fit together",
-            args.span,
-            format!("{} times {}", Lower::shape_text(&sa), Lower::shape_text(&sb)),
-        )
-        .expected(format!("{k} rows on the right"), k2.to_string());
-        let swapped = sb.len() == 2 && sb[1] == k;
-        return l.fail(if swapped {
-            message.help("`transpose(…)` exchanges rows and columns")
-        } else {
-            message
-        });
-    }
-    let (a, b) = (l.reshaped(&a, &rows), l.reshaped(&b, &columns));
-    let out = multiply_sum(l, op, a, b, &[m, n], |l, a, b| l.b.mat_mul(a, b))?;
-    let shape: Vec<usize> =
-        [(m, sa.len() == 2), (n, sb.len() == 2)].into_iter().filter(|p| p.1).map(|p| p.0).collect();
-    Some(Val::Tensor(l.reshaped(&out, &shape)))
-}
-
-pub(super) fn dot<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
-    let (a, a_span) = args.next(l)?;
-    let (b, b_span) = args.next(l)?;
-    args.done(l)?;
-    let op = OpAt { op: BinaryOp::Mul, all: args.span, left: a_span, right: b_span };
-    let (a, b) = l.pair(op, a, b)?;
-    let Some(shape) =
-        crate::check::types::broadcast_shapes(&a.ty.shape, &b.ty.shape).filter(|s| !s.is_empty())
-    else {
-        let label =
-            format!("{} with {}", Lower::shape_text(&a.ty.shape), Lower::shape_text(&b.ty.shape));
-        return l.error("these shapes do not fit together", args.span, label);
-    };
-    let spread = |l: &mut Lower<'a>, t: Tensor| {
-        let v = l.b.broadcast(t.v, &shape);
-        Tensor { ty: Ty { shape: shape.clone(), ..t.ty }, v }
-    };
-    let (a, b) = (spread(l, a), spread(l, b));
-    let rows = shape[..shape.len() - 1].to_vec();
-    multiply_sum(l, op, a, b, &rows, |l, a, b| l.b.dot(a, b)).map(Val::Tensor)
-}
-
-/// A sum of products with one scaling back at its end.
-fn multiply_sum<'a>(
-    l: &mut Lower<'a>,
-    op: OpAt,
-    a: Tensor,
-    b: Tensor,
-    shape: &[usize],
-    f: impl FnOnce(&mut Lower<'a>, ir::Value, ir::Value) -> ir::Value,
-) -> Option<Tensor> {
-    let (a, b) = (numbers(l, a, op.left)?, numbers(l, b, op.right)?);
-    let elem = l.product_elem(op, &a, &b)?;
-    let scaled = matches!((a.ty.elem, b.ty.elem), (Elem::Fix(..), Elem::Fix(..)));
-    let vis = join_vis(a.ty.vis, b.ty.vis);
-    let meet = |l: &mut Lower<'a>, t: Tensor| match t.ty.vis {
-        Vis::Private(_) if vis == Vis::Secret => l.to_vis(&t, Vis::Secret),
-        _ => Some(t),
-    };
-    let (a, b) = (meet(l, a)?, meet(l, b)?);
-    l.at(op.all);
-    let v = f(l, a.v, b.v);
-    let v = if scaled { l.scale_back(v, elem, op.all) } else { l.keep_promise(v, elem) };
-    Some(Tensor { ty: Ty::new(elem, vis, shape), v })
 }

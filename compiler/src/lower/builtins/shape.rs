@@ -225,6 +225,37 @@ pub(super) fn view<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
     Some(Val::tensor(Ty { shape, ..t.ty }, v))
 }
 
+/// Zeros, and the elements of a tensor where a view of its shape would read them.
+pub(super) fn spread<'a>(l: &mut Lower<'a>, args: &mut Args<'a>) -> Option<Val> {
+    let (t, span) = args.next_tensor(l)?;
+    let (sizes, sizes_span) = args.next(l)?;
+    let (offset, offset_span) = args.next(l)?;
+    let (strides, strides_span) = args.next(l)?;
+    args.done(l)?;
+    if t.ty.elem == Elem::Bool {
+        let found = l.show(&t.ty);
+        return l.error("`spread` takes numbers", span, format!("this is {found}"));
+    }
+    let shape = l.sizes_argument(sizes, None, sizes_span)?;
+    let strides = l.integers_argument(strides, strides_span)?;
+    let [offset] = l.integers_argument(offset, offset_span)?[..] else {
+        return args.wrong(l, offset_span, "one number is needed here");
+    };
+    if strides.len() != t.ty.shape.len() {
+        return args.wrong(l, strides_span, "as many strides as the tensor has axes are needed");
+    }
+    let dims: Vec<Dim> =
+        t.ty.shape.iter().zip(&strides).map(|(&size, &stride)| Dim { size, stride }).collect();
+    let (first, last) = reach(offset, &dims);
+    let elements = size_of_shape(&shape);
+    if size_of_shape(&t.ty.shape) > 0 && (first < 0 || last >= elements as i128) {
+        let label = format!("it reaches from {first} to {last}, and there are {elements} elements");
+        return l.error("this tensor leaves its new place", span, label);
+    }
+    let v = l.b.spread(t.v, &shape, offset, &dims);
+    Some(Val::tensor(Ty { shape, ..t.ty }, v))
+}
+
 /// The first and the last element that a view of at least one element reads.
 fn reach(offset: i64, dims: &[Dim]) -> (i128, i128) {
     let offset = i128::from(offset);

@@ -244,6 +244,28 @@ fn combine_body<R: Ring>(c: &mut [R], a: &[R], b: &[R], inner: usize) {
 }
 
 kernel! {
+    /// `c_j += Σ_p a_p·b_{offsets_p + j}`: one filter over consecutive windows.
+    pub fn slide = slide_body <R>(c: &mut [R], a: &[R], b: &[R], offsets: &[usize])
+}
+
+#[inline(always)]
+fn slide_body<R: Ring>(c: &mut [R], a: &[R], b: &[R], offsets: &[usize]) {
+    const AT_ONCE: usize = 3;
+    let n = c.len();
+    for (a, offsets) in a.chunks(AT_ONCE).zip(offsets.chunks(AT_ONCE)) {
+        if let ([a0, a1, a2], [b0, b1, b2]) = (a, offsets) {
+            let [b0, b1, b2] = [b0, b1, b2].map(|&at| &b[at..][..n]);
+            for j in 0..n {
+                let sum = a0.times(b0[j]).plus(a1.times(b1[j])).plus(a2.times(b2[j]));
+                c[j] = c[j].plus(sum);
+            }
+        } else {
+            a.iter().zip(offsets).for_each(|(&a, &at)| scale_add_body(c, &b[at..][..n], a));
+        }
+    }
+}
+
+kernel! {
     /// `out[i]` gets the 64 bits of `from` from bit `64·i + shift` on; `0 < shift < 64`.
     pub(crate) fn shift_words = shift_words_body(out: &mut [u64], from: &[u64], shift: u32)
 }
@@ -319,6 +341,12 @@ mod tests {
                 });
                 both(&|z| combine(&mut z[..6], few, more, inner), &|z| {
                     combine_body(&mut z[..6], few, more, inner);
+                });
+            }
+            for windows in [1, 2, 11].into_iter().filter(|windows| n >= windows + 6) {
+                let offsets = [0, 6, 1, 2, 5];
+                both(&|z| slide(&mut z[..windows], &x[0][..5], y[0], &offsets), &|z| {
+                    slide_body(&mut z[..windows], &x[0][..5], y[0], &offsets);
                 });
             }
             if n > 0 {

@@ -1,6 +1,7 @@
 //! What needs no message: sums, and everything with clear numbers; on vectors of any number of planes.
 
 use super::{Form, Trio, elements, plane};
+use crate::algebra::contraction::Contraction;
 use crate::algebra::matrix;
 use crate::algebra::ring::{Integer, Ring};
 use crate::value::{Clear, Plane, Shares, Unit};
@@ -78,11 +79,23 @@ impl Trio {
         b: &Clear,
         size: (usize, usize, usize),
     ) -> Shares {
-        let known = b.values().expect("all parties know clear operands");
-        let b_words: Vec<R> = known.iter().map(|&c| R::from_i128(c)).collect();
-        let product = each_plane(a, size.0 * size.2, |a: &[R], out| {
-            matrix::multiply_add(self.workers().pool(), out, a, &b_words, size);
+        self.contract_clear::<R>(a, b, &Contraction::matrix(size), false)
+    }
+
+    /// Products of matrices, one operand clear: the right one, or the left one if `turned`.
+    pub(crate) fn contract_clear<R: Integer>(
+        &self,
+        a: &Shares,
+        c: &Clear,
+        of: &Contraction,
+        turned: bool,
+    ) -> Shares {
+        let known = c.values().expect("all parties know clear operands");
+        let clear: Vec<R> = known.iter().map(|&c| R::from_i128(c)).collect();
+        let product = each_plane(a, of.len(), |a: &[R], out| {
+            let pair = if turned { (&clear[..], a) } else { (a, &clear[..]) };
+            matrix::contract(self.workers().pool(), out, 0..of.len(), &[pair], of);
         });
-        product.at_depth(b.depth)
+        product.at_depth(c.depth)
     }
 }

@@ -24,6 +24,7 @@ pub(crate) mod costs;
 pub(crate) mod field;
 pub(crate) mod field_check;
 pub(crate) mod linear;
+pub(crate) mod matrices;
 mod packed;
 pub(crate) mod places;
 pub(crate) mod ring_check;
@@ -411,8 +412,8 @@ impl Trio {
                 });
                 Input { form, p, planes: [Some(mask), Some(rest)] }
             }
-            1 => Input { form, p, planes: [None, Some(form.zero())] },
-            _ => Input { form, p, planes: [Some(form.zero()), Some(mask(1))] },
+            1 => Input { form, p, planes: [None, Some(Plane::zero(form.unit, form.len))] },
+            _ => Input { form, p, planes: [Some(Plane::zero(form.unit, form.len)), Some(mask(1))] },
         }
     }
 

@@ -141,9 +141,11 @@ impl Arbitrary for Wide {
 impl Arbitrary for Count {
     fn arbitrary(g: &mut Gen, mnemonic: &str, field: &str) -> Self {
         let matrix = mnemonic.starts_with("matmul");
+        let contraction = mnemonic.starts_with("contract");
         match (g.tame, field) {
             (true, "bound") => Count(g.number() >> 1),
-            (true, _) if matrix => Count(2),
+            (true, "batch" | "inner") if contraction => Count(1),
+            (true, _) if matrix || contraction => Count(2),
             (true, "rows") => Count(g.len),
             (true, _) => Count(1),
             (false, _) => Count(g.number()),
@@ -189,7 +191,10 @@ impl Arbitrary for Pool {
 }
 
 impl Arbitrary for Dims {
-    fn arbitrary(g: &mut Gen, _: &str, _: &str) -> Self {
+    fn arbitrary(g: &mut Gen, mnemonic: &str, _: &str) -> Self {
+        if g.tame && mnemonic.starts_with("contract") {
+            return Dims(vec![(2, g.below(4) as i64)]);
+        }
         if g.tame {
             let shapes = [vec![(4, 1)], vec![(2, 2), (2, 1)], vec![(2, 1), (2, 2)], vec![(4, 0)]];
             return Dims(shapes[g.below(4) as usize].clone());

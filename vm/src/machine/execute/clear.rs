@@ -2,10 +2,13 @@
 
 use mpc_bytecode::{execute, group};
 use mpc_protocols::algebra::clear::{nearest, wrap};
+use mpc_protocols::algebra::contraction::Contraction;
+use mpc_protocols::algebra::matrix;
 use mpc_protocols::value::view_indices;
 use mpc_protocols::{Clear, ClearBits, Protocol};
 use mpc_runtime::{Depth, Error, Result, Step};
 
+use super::secret::{contraction, products};
 use super::{Operand, Target, Wanted};
 use crate::machine::Machine;
 
@@ -74,6 +77,18 @@ fn select<T: Copy>(
 fn sums(values: &Clear, n: usize, inner: usize) -> Clear {
     let sum = |row: &[i128]| row.iter().fold(0_i128, |s, &x| s.wrapping_add(x));
     values.map(n, |v| (0..n).map(|i| sum(&v[i * inner..][..inner])).collect())
+}
+
+/// Products of matrices, modulo 2^128.
+fn contracted(a: &Clear, b: &Clear, of: &Contraction) -> Clear {
+    let depth = a.depth.max(b.depth);
+    let (Some(x), Some(y)) = (a.values(), b.values()) else {
+        return Clear::absent(of.len(), depth);
+    };
+    let words = |values: &[i128]| values.iter().map(|&v| v as u128).collect::<Vec<_>>();
+    let mut out = vec![0_u128; of.len()];
+    matrix::contract(None, &mut out, 0..of.len(), &[(&words(x), &words(y))], of);
+    Clear::new(out.into_iter().map(|v| v as i128).collect::<Vec<_>>(), depth)
 }
 
 /// Row numbers that an index vector names.
@@ -180,17 +195,19 @@ impl execute::Clear for Machine {
             Ok(sums(&products, len(g.dst.0), g.inner.0 as usize))
         };
         matmulc(MatMulClear) [clear a, clear b] -> write_c: |g, o| {
-            let (inner, cols) = (g.inner.0 as usize, g.cols.0 as usize);
-            let (a, b) = (o[0].clear(), o[1].clear());
-            let n = len(g.dst.0);
-            let (Some(x), Some(y)) = (a.values(), b.values()) else {
-                return Ok(Clear::absent(n, a.depth.max(b.depth)));
-            };
-            let cell = |i: usize| {
-                let term = |l: usize| x[i / cols * inner + l].wrapping_mul(y[l * cols + i % cols]);
-                (0..inner).fold(0_i128, |s, l| s.wrapping_add(term(l)))
-            };
-            Ok(Clear::new((0..n).map(cell).collect::<Vec<_>>(), a.depth.max(b.depth)))
+            let size = (g.rows.0 as usize, g.inner.0 as usize, g.cols.0 as usize);
+            Ok(contracted(o[0].clear(), o[1].clear(), &Contraction::matrix(size)))
+        };
+        contractc(ContractClear) [clear a, clear b] -> write_c: |g, o| {
+            Ok(contracted(o[0].clear(), o[1].clear(), &products!(g)))
+        };
+        spreadc(SpreadClear) [clear a] -> write_c: |g, o| {
+            let (n, places) = (len(g.dst.0), view_indices(g.offset.0, &g.dims.0));
+            Ok(o[0].clear().map(n, |v| {
+                let mut out = vec![0; n];
+                places.iter().zip(v).for_each(|(&place, &x)| out[place] = x);
+                out
+            }))
         };
         gatherc(GatherClear) [clear a, clear index] -> write_c: |g, o| {
             let (a, index, width) = (o[0].clear(), o[1].clear(), g.width.0 as usize);

@@ -4,7 +4,7 @@ use mpc_bytecode::{Instruction, Run, group};
 use mpc_protocols::Protocol;
 use mpc_runtime::{Result, Step};
 
-use super::secret::{gcd, len, to_s};
+use super::secret::{contraction, gcd, len, products, to_s};
 use super::{Operand, Wanted};
 use crate::machine::Machine;
 
@@ -29,6 +29,9 @@ impl Machine {
     /// Runs an instruction and the one behind it, which have been found to be one.
     pub(in crate::machine) fn run_fused(&mut self, both: [&Instruction; 2]) -> Result<()> {
         let Instruction::TruncSecret(shifts) = both[1] else { unreachable!("found to be one") };
+        if let Instruction::Contract(products) = both[0] {
+            return self.run_matrices(products, shifts);
+        }
         let shifted = |(dst, operands, inner, shift): (Run, _, u64, &group::TruncSecret)| Shifted {
             dst,
             operands,
@@ -59,5 +62,31 @@ impl Machine {
                 p.dot_trunc(step, a, b, inner, bits, shift).await
             },
         )
+    }
+
+    /// Products of matrices, one task each; those without elements are left out.
+    fn run_matrices(
+        &mut self,
+        products: &[group::Contract],
+        shifts: &[group::TruncSecret],
+    ) -> Result<()> {
+        let pairs = products.iter().zip(shifts).filter(|(_, shift)| len(shift.dst.0) > 0);
+        // All reads of an instruction come before its writes.
+        let jobs = pairs.map(|(product, shift)| {
+            let wanted = |run| Ok(Wanted::Secret(self.read_s(run)?, len(run)));
+            let operands = [product.a.0, product.b.0].into_iter().map(wanted);
+            Ok((product, shift, operands.collect::<Result<Vec<_>>>()?))
+        });
+        let jobs: Vec<_> = jobs.collect::<Result<_>>()?;
+        for (product, shift, operands) in jobs {
+            let (dst, bits, shift) = (shift.dst.0, shift.bits.0, shift.shift.0);
+            let of = products!(product);
+            let key = (of.batch, of.size(), bits, shift);
+            let call = async move |p: &dyn Protocol, step: &Step, o: &[Operand]| {
+                p.contract_trunc(step, o[0].secret(), o[1].secret(), &of, bits, shift).await
+            };
+            self.spawn_one(&key, operands, |machine, level| to_s(machine, dst, level), call)?;
+        }
+        Ok(())
     }
 }

@@ -13,6 +13,9 @@ use super::{Operand, Wanted};
 use crate::machine::Machine;
 use crate::machine::gate::Gate;
 
+/// Tiles of a vector that is shared in one piece.
+const SHARED_TILES: usize = 1 << 6;
+
 fn len(run: Run) -> usize {
     run.len as usize
 }
@@ -158,8 +161,8 @@ async fn publish_bits(
 impl execute::Io for Machine {
     fn input(&mut self, groups: &[group::Input]) -> Result<()> {
         for g in groups {
-            let value = match self.binding.inputs.get(g.id.0 as usize) {
-                Some(Some(values)) => Clear::new(values.clone(), Depth::ZERO),
+            let value = match self.inputs.get(g.id.0 as usize) {
+                Some(Some(values)) => values.clone(),
                 _ => Clear::absent(len(g.dst.0), Depth::ZERO),
             };
             self.write_c(g.dst.0, 0)?.fill(value);
@@ -169,9 +172,9 @@ impl execute::Io for Machine {
 
     fn inputcb(&mut self, groups: &[group::InputBits]) -> Result<()> {
         for g in groups {
-            let value = match self.binding.inputs.get(g.id.0 as usize) {
+            let value = match self.inputs.get(g.id.0 as usize) {
                 Some(Some(values)) => {
-                    ClearBits::new(values.iter().map(|&x| x == 1).collect::<Vec<_>>(), Depth::ZERO)
+                    values.map(values.len(), |x| x.iter().map(|&x| x == 1).collect())
                 }
                 _ => ClearBits::absent(len(g.dst.0), Depth::ZERO),
             };
@@ -182,7 +185,9 @@ impl execute::Io for Machine {
 
     fn share(&mut self, groups: &[group::Share]) -> Result<()> {
         let player = self.roles();
-        self.spawn(
+        // One message each, that is computed in passing: in pieces of what reads them rather than of caches.
+        self.spawn_in(
+            self.tile_bits.saturating_mul(SHARED_TILES),
             groups,
             move |g| (player(g.role), g.bits.0),
             |g| len(g.dst.0),

@@ -1,6 +1,7 @@
 //! Secret numbers and bits: verbs of the protocol.
 
-use mpc_bytecode::{Run, execute, group};
+use mpc_bytecode::{Count, Dims, Run, execute, group};
+use mpc_protocols::algebra::contraction::Contraction;
 use mpc_protocols::blocks::mask;
 use mpc_protocols::{Clear, Protocol, Shares};
 use mpc_runtime::{Depth, Result, Step};
@@ -95,6 +96,14 @@ macro_rules! matrix_size {
     };
 }
 
+/// What a group of products of matrices multiplies.
+macro_rules! products {
+    ($g:ident) => {
+        contraction([$g.batch, $g.rows, $g.inner, $g.cols], &$g.left, &$g.right)
+    };
+}
+pub(super) use products;
+
 /// `n` zeros.
 async fn zeros(p: &dyn Protocol, step: &Step, n: usize) -> Result<Shares> {
     p.public(step, &Clear::new(vec![0; n], Depth::ZERO)).await
@@ -188,6 +197,32 @@ impl execute::Multiply for Machine {
             p.matmul(step, o[0].secret(), o[1].secret(), matrix_size!(g), g.bits.0).await
         };
     }
+}
+
+impl execute::Views for Machine {
+    single_verbs! {
+        contract(Contract) [s a, s b] => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::Contract| {
+            p.contract(step, o[0].secret(), o[1].secret(), &products!(g), g.bits.0).await
+        };
+        contractsc(ContractSecretClear) [s a, c b] => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::ContractSecretClear| {
+            p.contract_clear(step, o[0].secret(), o[1].clear(), &products!(g), false, g.bits.0).await
+        };
+        contractcs(ContractClearSecret) [c a, s b] => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::ContractClearSecret| {
+            p.contract_clear(step, o[1].secret(), o[0].clear(), &products!(g), true, g.bits.0).await
+        };
+        spreads(SpreadSecret) [s a] => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::SpreadSecret| {
+            let zero = zeros(p, step, 1).await?;
+            Ok(o[0].secret().spread(&zero, len(g.dst.0), g.offset.0, &g.dims.0))
+        };
+    }
+}
+
+/// The products of a group that has been verified.
+pub(super) fn contraction(sizes: [Count; 4], left: &Dims, right: &Dims) -> Contraction {
+    let [batch, rows, inner, cols] = sizes.map(|size| size.0);
+    let left = left.split([batch, rows, inner]).expect("verified on load");
+    let right = right.split([batch, inner, cols]).expect("verified on load");
+    Contraction::new(sizes.map(|size| size.0 as usize), left, right)
 }
 
 impl execute::Convert for Machine {
