@@ -157,37 +157,16 @@ fn shifted(
     expression(c, "@ - #", x, &zero, Kind::Int)
 }
 
-/// A product of integer matrices; leading axes of the left are rows, and the right has none but those of the left.
+/// A product of integer matrices for each position of the leading axes.
 fn whole_product(c: &mut Call<'_, '_, '_>, a: &Value, b: &Value) -> Result<Value, String> {
     let (sa, sb) = (a.shape().to_vec(), b.shape().to_vec());
     if sa.len() < 2 || sb.len() < 2 || sa[sa.len() - 1] != sb[sb.len() - 2] {
         return Err(format!("the shapes {sa:?} and {sb:?} do not fit together"));
     }
-    let (m, k, n) = (sa[sa.len() - 2], sa[sa.len() - 1], sb[sb.len() - 1]);
-    let elem = c.p.elem(Kind::Int);
     let lead = super::elementwise::broadcast_shapes(&sa[..sa.len() - 2], &sb[..sb.len() - 2])?;
-    let count = super::tensor::size(&lead);
-    if count > super::linear::MAX_UNROLLED {
-        return Err(format!("{count} matrices in one product are too many"));
-    }
-    let left = c.p.broadcast(a, &[&lead[..], &[m, k]].concat())?;
-    let right = c.p.broadcast(b, &[&lead[..], &[k, n]].concat())?;
-    let (left, right) = (c.p.reshape(&left, &[count, m, k])?, c.p.reshape(&right, &[count, k, n])?);
-    let mut parts = vec![];
-    for i in 0..count {
-        let mut pair = vec![];
-        for (x, shape) in [(&left, [m, k]), (&right, [k, n])] {
-            let one = super::view::View::whole(x.shape()).sliced(0, i, 1, 1);
-            let one = c.p.view(x, &one)?;
-            let one = c.p.reshape(&one, &shape)?;
-            pair.push(c.p.tensor(&one)?);
-        }
-        let text = format!("{elem}(matmul({}, {}))", pair[0], pair[1]);
-        let out = c.p.bind(&text, &[m, n], Kind::Int)?;
-        parts.push(c.p.reshape(&out, &[1, m, n])?);
-    }
-    let out = c.p.concat(&parts, 0)?;
-    c.p.reshape(&out, &[&lead[..], &[m, n]].concat())
+    let shape = [&lead[..], &[sa[sa.len() - 2], sb[sb.len() - 1]]].concat();
+    let (elem, x, y) = (c.p.elem(Kind::Int), c.p.tensor(a)?, c.p.tensor(b)?);
+    c.p.bind(&format!("{elem}(matmul({x}, {y}))"), &shape, Kind::Int)
 }
 
 pub(super) fn mat_mul_integer(c: &mut Call<'_, '_, '_>) -> Outputs {
