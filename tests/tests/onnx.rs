@@ -28,7 +28,8 @@ fn run(folder: &Path, file: &str) -> Result<(), String> {
             values.push(scaled(input.data, &given));
         }
         let case = Case { program: built.program, inputs: values };
-        let found = case.emulate("main").map_err(|e| e.to_string())?;
+        let mut found = case.emulate("main").map_err(|e| e.to_string())?;
+        found.sort_by_key(|(id, _)| *id); // as the model has them
         let outputs = found.iter().map(|(id, values)| {
             let declared = &built.module.outputs[*id as usize];
             tensor(declared.data, &declared.shape, values)

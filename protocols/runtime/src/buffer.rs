@@ -81,9 +81,9 @@ impl Buffer {
         LIVE_BYTES.set(LIVE_BYTES.get().wrapping_add(lines * LINE_BYTES));
         let spare =
             if lines < LEAST { None } else { SPARE.with_borrow_mut(|spare| spare.take(lines)) };
-        let memory = spare.unwrap_or_else(|| vec![[0; 8]; lines + usize::from(lines > 0)]);
+        let memory = spare.unwrap_or_else(|| vec![[0; 8]; lines + 1]);
         let behind = memory.as_ptr() as usize % LINE_BYTES;
-        let start = if lines == 0 { 0 } else { (LINE_BYTES - behind) % LINE_BYTES / 8 };
+        let start = (LINE_BYTES - behind) % LINE_BYTES / 8;
         Buffer { memory, start, lines }
     }
 

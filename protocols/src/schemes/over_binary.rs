@@ -10,12 +10,15 @@
 //! Exact:    a shift is a rewiring, so every truncation is exact in every mode.
 //! Cost:     what the circuit costs when it is run on a ledger of the scheme's own declarations.
 
+mod products;
+
 use std::cell::Cell;
 use std::rc::{Rc, Weak};
 
 use mpc_runtime::transport::Frame;
 use mpc_runtime::{Depth, Error, Executor, Header, Party, Phase, Result, Step, Transport};
 
+use self::products::{Index, Products, by_part};
 use crate::algebra::{bits, clear};
 use crate::blocks::tiles::{Tiling, in_tiles};
 use crate::blocks::wires::{Wires, clear_rows};
@@ -563,44 +566,6 @@ impl OverBinary {
         })
         .await
     }
-}
-
-/// The element of an operand that belongs to sum `i`, product `j`.
-type Index = Box<dyn Fn(usize, usize) -> usize>;
-
-/// Which products are added up.
-struct Products {
-    len: usize,
-    inner: usize,
-    left: Index,
-    right: Index,
-}
-
-impl Products {
-    /// Rows of `inner` elements.
-    fn rows(len: usize, inner: usize) -> Products {
-        let index = || Box::new(move |i, j| i * inner + j);
-        Products { len, inner, left: index(), right: index() }
-    }
-
-    /// Rows of the left with columns of the right; `size` = (rows, inner, cols).
-    fn matrix((rows, inner, cols): (usize, usize, usize)) -> Products {
-        Products {
-            len: rows * cols,
-            inner,
-            left: Box::new(move |i, j| i / cols * inner + j),
-            right: Box::new(move |i, j| j * cols + i % cols),
-        }
-    }
-}
-
-/// Elements `i·inner + j` at place `j·rows + i`: parts of different sums side by side.
-fn by_part(a: &Shares, inner: usize) -> Shares {
-    if inner == 1 {
-        return a.clone();
-    }
-    let rows = a.len() / inner;
-    a.pick(a.len(), |at| at % rows * inner + at / rows)
 }
 
 impl Protocol for OverBinary {

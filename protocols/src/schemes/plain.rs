@@ -11,7 +11,7 @@ use mpc_runtime::{Depth, Key, Party, Result, Step};
 use crate::algebra::contraction::Contraction;
 use crate::algebra::{clear, matrix};
 use crate::blocks::shuffle;
-use crate::cost::{Call, Cost, Truncation};
+use crate::cost::{Call, Cost, Truncation, Verb};
 use crate::protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
 use crate::value::{Clear, ClearBits, Plane, Shares, Unit};
 
@@ -114,8 +114,9 @@ impl Protocol for Plain {
         self.truncation
     }
 
-    fn cost(&self, _: &Call) -> Option<Cost> {
-        Some(Cost::local(1))
+    fn cost(&self, call: &Call) -> Option<Cost> {
+        let edabits = matches!(call.verb, Verb::EdaBits { .. });
+        (!edabits).then(|| Cost::local(1))
     }
 
     fn public<'a>(&'a self, _: &'a Step, x: &'a Clear) -> Fut<'a> {

@@ -33,8 +33,8 @@ use crate::checks::security_check;
 use crate::cost::Cost;
 use crate::value::Shares;
 
-const CARRIES: Label = Label("known.carries");
-const PROOF: Label = Label("known.proof");
+pub(crate) const CARRIES: Label = Label("known.carries");
+pub(crate) const PROOF: Label = Label("known.proof");
 
 /// Purpose of the stream that choices are drawn from.
 const CHOICES: u16 = 1;

@@ -11,6 +11,7 @@ use crate::algebra::ring::Wide;
 use crate::cost::Truncation;
 use crate::protocol::Protocol;
 use crate::schemes::spdz::protocol::OverSpdz;
+use crate::schemes::tinier::known::{CARRIES, PROOF};
 use crate::testing::attack::{self, Ran, together};
 use crate::testing::conformance;
 use crate::testing::session::seeds;
@@ -137,7 +138,7 @@ fn altered(n: usize, seed: u64, cheater: Party, label: Label, way: &str) -> Vec<
 
 #[test]
 fn wrong_carries_and_proofs_are_found_by_who_was_told() {
-    for label in [Label("known.carries"), Label("known.proof")] {
+    for label in [CARRIES, PROOF] {
         for (n, cheater) in [(2, 0), (2, 1), (3, 2)] {
             let results = altered(n, 4, cheater, label, "flip the first bit");
             let found = |result: &Result<()>| matches!(result, Err(Error::Cheating { party, .. }) if *party == cheater);
