@@ -140,8 +140,8 @@ impl HasDepth for Option<Party> {}
 impl HasDepth for (usize, usize, usize) {}
 impl HasDepth for Contraction {}
 
-/// Results, of which the ledger knows length and depth only.
-trait Phantom {
+/// Results of which length and depth only are known.
+pub(crate) trait Phantom {
     fn phantom(len: usize, depth: Depth) -> Self;
 }
 
@@ -157,6 +157,52 @@ impl<T: Copy> Phantom for ClearVec<T> {
     }
 }
 
+/// What a protocol that stands for `self.scheme` says of itself.
+macro_rules! said_by_scheme {
+    () => {
+        fn domain(&self) -> Domain {
+            self.scheme.domain()
+        }
+
+        fn stat_sec(&self) -> u32 {
+            self.scheme.stat_sec()
+        }
+
+        fn truncation(&self) -> Truncation {
+            self.scheme.truncation()
+        }
+
+        fn corrupted(&self, parties: usize) -> usize {
+            self.scheme.corrupted(parties)
+        }
+
+        fn maskers(&self, parties: usize) -> usize {
+            self.scheme.maskers(parties)
+        }
+
+        fn cost(&self, call: &Call) -> Option<Cost> {
+            self.scheme.cost(call)
+        }
+
+        fn setup_cost(&self, parties: usize) -> Cost {
+            self.scheme.setup_cost(parties)
+        }
+
+        fn addends(&self) -> usize {
+            self.scheme.addends()
+        }
+
+        fn verifies(&self) -> bool {
+            self.scheme.verifies()
+        }
+
+        fn check_cost(&self, calls: &[Call], parties: usize) -> Cost {
+            self.scheme.check_cost(calls, parties)
+        }
+    };
+}
+pub(crate) use said_by_scheme;
+
 macro_rules! define_ledger {
     (
         required { $( $(#[$_required_doc:meta])* $required:ident($($need:ident: $need_ty:ty),*)
@@ -165,41 +211,11 @@ macro_rules! define_ledger {
             -> $result:ty: $charged:expr, $of:expr, $bound:expr => $block:path; )* }
     ) => {
         impl Protocol for Ledger {
-            fn domain(&self) -> Domain {
-                self.scheme.domain()
-            }
-
-            fn stat_sec(&self) -> u32 {
-                self.scheme.stat_sec()
-            }
-
-            fn truncation(&self) -> Truncation {
-                self.scheme.truncation()
-            }
-
-            fn corrupted(&self, parties: usize) -> usize {
-                self.scheme.corrupted(parties)
-            }
-
-            fn maskers(&self, parties: usize) -> usize {
-                self.scheme.maskers(parties)
-            }
-
-            fn cost(&self, call: &Call) -> Option<Cost> {
-                self.scheme.cost(call)
-            }
+            said_by_scheme!();
 
             fn setup<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
                 self.enter(step, Depth::ZERO, &self.setup_cost(self.parties));
                 now(())
-            }
-
-            fn setup_cost(&self, parties: usize) -> Cost {
-                self.scheme.setup_cost(parties)
-            }
-
-            fn addends(&self) -> usize {
-                self.scheme.addends()
             }
 
             fn halves<'a>(&'a self, step: &'a Step, a: &'a Shares, k: u32) -> Option<Fut<'a>> {
@@ -219,18 +235,10 @@ macro_rules! define_ledger {
                 Some(now([n, n * k as usize].map(|len| Shares::phantom(len, depth))))
             }
 
-            fn verifies(&self) -> bool {
-                self.scheme.verifies()
-            }
-
             fn check<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
                 let cost = self.scheme.check_cost(&self.unverified.take(), self.parties);
                 self.enter(step, Depth::ZERO, &cost);
                 now(())
-            }
-
-            fn check_cost(&self, calls: &[Call], parties: usize) -> Cost {
-                self.scheme.check_cost(calls, parties)
             }
 
             fn public<'a>(&'a self, _: &'a Step, x: &'a Clear) -> Fut<'a> {

@@ -12,6 +12,7 @@ use mpc_runtime::{Depth, Error, Party, Phase, Result, Step};
 use crate::algebra::contraction::Contraction;
 use crate::blocks;
 use crate::cost::{Call, Cost, Truncation, Verb};
+use crate::ledger::{Phantom, said_by_scheme};
 use crate::protocol::{Domain, Fut, Keys, Protocol, now};
 use crate::value::{Clear, ClearBits, ClearVec, Shares};
 use crate::verbs::for_each_verb;
@@ -138,27 +139,10 @@ fn zeros<T: Copy + Default>(len: usize) -> ClearVec<T> {
     ClearVec::new(vec![T::default(); len], Depth::ZERO)
 }
 
-/// Results of which only the length is known.
-trait Phantom {
-    fn phantom(len: usize) -> Self;
-}
-
-impl Phantom for Shares {
-    fn phantom(len: usize) -> Shares {
-        Shares::phantom(len, Depth::ZERO)
-    }
-}
-
-impl<T: Copy> Phantom for ClearVec<T> {
-    fn phantom(len: usize) -> ClearVec<T> {
-        ClearVec::absent(len, Depth::ZERO)
-    }
-}
-
 /// Of a verb that ran as far as its preprocessing goes.
 fn prepared<T: Phantom>(ran: Result<T>, len: usize) -> Result<T> {
     match ran {
-        Ok(_) | Err(Error::OnlinePhase) => Ok(T::phantom(len)),
+        Ok(_) | Err(Error::OnlinePhase) => Ok(T::phantom(len, Depth::ZERO)),
         Err(error) => Err(error),
     }
 }
@@ -213,44 +197,14 @@ macro_rules! define_preparer {
             -> $result:ty: $charged:expr, $of:expr, $bound:expr => $block:path; )* }
     ) => {
         impl Protocol for Preparer {
-            fn domain(&self) -> Domain {
-                self.scheme.domain()
-            }
-
-            fn stat_sec(&self) -> u32 {
-                self.scheme.stat_sec()
-            }
-
-            fn truncation(&self) -> Truncation {
-                self.scheme.truncation()
-            }
-
-            fn corrupted(&self, parties: usize) -> usize {
-                self.scheme.corrupted(parties)
-            }
-
-            fn maskers(&self, parties: usize) -> usize {
-                self.scheme.maskers(parties)
-            }
-
-            fn cost(&self, call: &Call) -> Option<Cost> {
-                self.scheme.cost(call)
-            }
+            said_by_scheme!();
 
             fn setup<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
                 self.scheme.setup(step)
             }
 
-            fn setup_cost(&self, parties: usize) -> Cost {
-                self.scheme.setup_cost(parties)
-            }
-
             fn keys(&self) -> Keys {
                 self.scheme.keys()
-            }
-
-            fn addends(&self) -> usize {
-                self.scheme.addends()
             }
 
             fn addend_bits(&self, a: &Shares, j: usize, k: u32) -> Shares {
@@ -284,16 +238,8 @@ macro_rules! define_preparer {
                 self.scheme.edabits(step, n, k, exact)
             }
 
-            fn verifies(&self) -> bool {
-                self.scheme.verifies()
-            }
-
             fn check<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
                 Box::pin(async move { self.scheme.check(&step.ahead()).await })
-            }
-
-            fn check_cost(&self, calls: &[Call], parties: usize) -> Cost {
-                self.scheme.check_cost(calls, parties)
             }
 
             fn public<'a>(&'a self, step: &'a Step, x: &'a Clear) -> Fut<'a> {
@@ -311,7 +257,7 @@ macro_rules! define_preparer {
                 Box::pin(async move {
                     let len = $len;
                     let Does::Scheme = self.does(step, $cost, len, $bits).await? else {
-                        return Ok(Phantom::phantom(len));
+                        return Ok(Phantom::phantom(len, Depth::ZERO));
                     };
                     $( let bits = takes_bits(stringify!($required), stringify!($need));
                     let $need = $need.whole(&*self.scheme, step, bits).await?; )*
@@ -327,7 +273,7 @@ macro_rules! define_preparer {
                     let len = $of;
                     match self.does(step, $charged, len, $bound).await? {
                         Does::Default => return $block(self, step, $($arg),*).await,
-                        Does::Nobody => return Ok(Phantom::phantom(len)),
+                        Does::Nobody => return Ok(Phantom::phantom(len, Depth::ZERO)),
                         Does::Scheme => {}
                     }
                     $( let bits = takes_bits(stringify!($verb), stringify!($arg));

@@ -98,7 +98,7 @@ pub(crate) fn run(place: &Place, choice: &Choice, task: Task, started: Instant) 
     let transport = Box::new(connected.transport);
     let mut progress = Progress::new(&program, entry, !place.child || me == 0);
     let mut told = |issued, at| progress.at(issued, at);
-    let outcome = match task {
+    let run = || match task {
         Task::Run(_) => {
             let used = used.map(Reading::begin).transpose()?;
             let mut machine = Machine::new(program.clone(), scheme, transport, binding)?;
@@ -108,7 +108,7 @@ pub(crate) fn run(place: &Place, choice: &Choice, task: Task, started: Instant) 
             let outcome = outcome?;
             machine.close()?;
             wiped?;
-            outcome
+            Ok(outcome)
         }
         Task::Prep(out) => {
             let about = kept::About { terms: bound.encode(), id: connected.session_id };
@@ -121,10 +121,12 @@ pub(crate) fn run(place: &Place, choice: &Choice, task: Task, started: Instant) 
             }
             let outcome = made?;
             writing.finish()?;
-            outcome
+            Ok(outcome)
         }
     };
+    let outcome: Result<_> = run();
     progress.end();
+    let outcome = outcome?;
     let run_time = started.elapsed() - setup_time;
 
     let prints = |id: u32| runs && !place.child || first_receiver(&program, &roles, id) == me;
