@@ -19,6 +19,7 @@
 //! | [`step`] | the context a protocol verb works in |
 //! | [`executor`] | polls steps in issue order, merges their messages |
 //! | [`kept`] | preprocessing made in one run and used in another |
+//! | `tape` | streams read from a tape, for tests that enumerate all randomness; with the feature `tapes` |
 //! | [`local`], [`simulate`], [`tamper`] | transports without sockets |
 
 pub mod buffer;
@@ -32,6 +33,8 @@ pub mod simulate;
 pub mod stats;
 pub mod step;
 pub mod tamper;
+#[cfg(feature = "tapes")]
+pub mod tape;
 pub mod transport;
 
 pub use buffer::Payload;

@@ -71,6 +71,10 @@ impl Stream {
     /// Fills `out` with the words from position `first` on; `first` is even.
     pub fn fill(&self, first: u64, out: &mut [u64]) {
         assert!(first.is_multiple_of(2), "streams are read in whole blocks");
+        #[cfg(feature = "tapes")]
+        if crate::tape::fill(self, first, out) {
+            return;
+        }
         let mut counter = first / 2;
         let mut blocks = out.chunks_exact_mut(2);
         for block in &mut blocks {
@@ -93,6 +97,14 @@ impl Stream {
         let mut out = vec![0; n];
         self.fill(0, &mut out);
         out
+    }
+
+    /// What tells it from other streams: a block that no position reaches.
+    #[cfg(feature = "tapes")]
+    pub(crate) fn name(&self) -> [u8; 16] {
+        let mut block = [u64::MAX; 2];
+        self.encrypt(&mut block);
+        bytemuck::cast(block)
     }
 
     /// Encrypts whole blocks of two words in place.

@@ -30,13 +30,14 @@ const BOUNDS: [(u32, &[u32]); 2] =
 
 /// Protocols that are tested on all combinations of sizes, bounds and modes; the others on a sample that
 /// the seed chooses, unless the variable `CONFORMANCE` says `full`.
-const THOROUGH: [&str; 4] = ["plain", "rep3-ring", "rep3-bin", "shamir"];
+const THOROUGH: [&str; 2] = ["plain", "rep3-ring"];
 
-/// Protocols whose products take oblivious transfers or are proven each, or whose bits take labels.
-const SLOW: [&str; 6] = ["semi2k", "semi-bin", "yao", "mal-shamir", "sy-shamir", "mal-rep3-field"];
+/// Protocols whose products take oblivious transfers, or whose bits take labels.
+const SLOW: [&str; 3] = ["semi2k", "semi-bin", "yao"];
 
-/// Protocols that take many times as long as those: products with MACs, or every bit a number of its own.
-const HEAVY: [&str; 4] = ["spdz2k", "mascot", "tinier", "semi"];
+/// Protocols that take many times as long as those: every product proven, or every bit a number of its own.
+const HEAVY: [&str; 7] =
+    ["spdz2k", "mascot", "tinier", "semi", "mal-shamir", "sy-shamir", "mal-rep3-field"];
 
 /// Which combinations are tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub enum Effort {
     /// All of them.
     All,
     /// One of so many.
-    OneOf(u64),
+    OneOf(usize),
     /// A few, of few elements.
     Little,
 }
@@ -52,26 +53,41 @@ pub enum Effort {
 impl Effort {
     /// For the protocol of that name.
     pub fn of(name: &str) -> Effort {
-        let full = option_env!("CONFORMANCE") == Some("full");
-        match name {
-            name if full || THOROUGH.contains(&name) => Effort::All,
-            name if SLOW.contains(&name) => Effort::OneOf(64),
-            name if HEAVY.contains(&name) => Effort::Little,
-            _ => Effort::OneOf(16),
+        if THOROUGH.contains(&name) {
+            Effort::All
+        } else if SLOW.contains(&name) {
+            Effort::OneOf(64).unless_full()
+        } else if HEAVY.contains(&name) {
+            Effort::Little.unless_full()
+        } else {
+            Effort::OneOf(16).unless_full()
         }
     }
 
-    /// `usual`, or `less` where that takes too long.
-    pub(crate) fn size(self, usual: usize, less: usize) -> usize {
-        if self == Effort::Little { less } else { usual }
+    /// This, or everything if the variable `CONFORMANCE` says `full`.
+    pub(crate) fn unless_full(self) -> Effort {
+        if option_env!("CONFORMANCE") == Some("full") { Effort::All } else { self }
     }
 
-    fn takes(self, inputs: &mut Inputs) -> bool {
+    /// The size for all combinations, for a sample and for a few.
+    pub(crate) fn size(self, [all, sample, few]: [usize; 3]) -> usize {
         match self {
-            Effort::All => true,
-            Effort::OneOf(n) => inputs.word().is_multiple_of(n),
-            Effort::Little => inputs.word().is_multiple_of(96),
+            Effort::All => all,
+            Effort::OneOf(_) => sample,
+            Effort::Little => few,
         }
+    }
+
+    /// Those of `all` that are tested: at least one.
+    fn sample<T>(self, mut all: Vec<T>, inputs: &mut Inputs) -> Vec<T> {
+        let one_of = match self {
+            Effort::All => return all,
+            Effort::OneOf(n) => n,
+            Effort::Little => 96,
+        };
+        all.sort_by_cached_key(|_| inputs.word());
+        all.truncate(all.len().div_ceil(one_of));
+        all
     }
 }
 
@@ -219,11 +235,9 @@ fn run(
 /// # Panics
 /// If not.
 pub fn verbs_agree_with_clear_integers(build: Build, parties: usize, effort: Effort) {
-    let (mut inputs, mut met) = (Inputs(seed()), 0);
+    let (mut inputs, mut all) = (Inputs(seed()), vec![]);
     for (width, bounds) in BOUNDS {
         for mode in [Truncation::Exact, Truncation::Probabilistic, Truncation::Fast] {
-            let session =
-                Session { build, setup: setup(parties, width, mode), seed: inputs.word() };
             for (turn, &bits) in bounds.iter().enumerate() {
                 for (at, &n) in LENGTHS.iter().enumerate() {
                     // Modes differ in truncation only, larger sessions in weights only.
@@ -237,15 +251,15 @@ pub fn verbs_agree_with_clear_integers(build: Build, parties: usize, effort: Eff
                     if mode == Truncation::Fast && bits + 40 > width {
                         continue; // fast may fail with a probability of 2^(bits - width)
                     }
-                    if effort.takes(&mut inputs) {
-                        agree(&session, n.min(effort.size(n, 2)), bits, mode, &mut inputs);
-                        met += 1;
-                    }
+                    all.push((width, mode, bits, n));
                 }
             }
         }
     }
-    assert!(met > 0, "no combination was tested");
+    for (width, mode, bits, n) in effort.sample(all, &mut inputs) {
+        let session = Session { build, setup: setup(parties, width, mode), seed: inputs.word() };
+        agree(&session, n.min(effort.size([n, n, 2])), bits, mode, &mut inputs);
+    }
 }
 
 fn agree(session: &Session, n: usize, bits: u32, mode: Truncation, inputs: &mut Inputs) {
@@ -276,20 +290,22 @@ fn agree(session: &Session, n: usize, bits: u32, mode: Truncation, inputs: &mut 
 /// # Panics
 /// If not.
 pub fn costs_are_what_the_wire_counts(build: Build, parties: usize, effort: Effort) {
-    let mut inputs = Inputs(seed());
+    let (mut inputs, mut all) = (Inputs(seed()), vec![]);
     for (width, bits) in [(64, 16), (64, 64), (128, 90)] {
         for mode in [Truncation::Exact, Truncation::Probabilistic, Truncation::Fast] {
-            let session =
-                Session { build, setup: setup(parties, width, mode), seed: inputs.word() };
-            for n in [1, effort.size(7, 2), effort.size(65, 3)] {
+            for n in [1, effort.size([7, 7, 2]), effort.size([65, 65, 3])] {
                 for (case, operands) in chosen(n, bits, &mut inputs) {
                     let truncates = matches!(case.expect, Expect::Near(_));
-                    if (mode == Truncation::Exact || truncates) && effort.takes(&mut inputs) {
-                        predicted(&session, case, &operands, bits);
+                    if mode == Truncation::Exact || truncates {
+                        all.push((width, mode, bits, case, operands));
                     }
                 }
             }
         }
+    }
+    for (width, mode, bits, case, operands) in effort.sample(all, &mut inputs) {
+        let session = Session { build, setup: setup(parties, width, mode), seed: inputs.word() };
+        predicted(&session, case, &operands, bits);
     }
 }
 
@@ -329,8 +345,8 @@ fn predicted(session: &Session, case: &'static Case, operands: &[Vec<i128>], bit
 /// If not.
 pub fn transcripts_follow_the_seed(build: Build, parties: usize, effort: Effort) {
     let mut inputs = Inputs(seed());
-    let mut cases = chosen(effort.size(20, 3), 33, &mut inputs);
-    cases.truncate(effort.size(usize::MAX, 12));
+    let mut cases = chosen(effort.size([20, 20, 3]), 33, &mut inputs);
+    cases.truncate(effort.size([usize::MAX, usize::MAX, 12]));
     let transcripts = |seed| {
         let session = Session { build, setup: setup(parties, 64, Truncation::Exact), seed };
         run(&session, &cases, 33).into_iter().map(|o| o.transcript).collect::<Vec<_>>()
@@ -392,12 +408,13 @@ pub fn labels(build: Build, parties: usize) -> BTreeSet<&'static str> {
     found
 }
 
-/// All 24 orders of four rows come about equally often, or both of two.
+/// All orders of four rows come about equally often, or of three or two where that takes too long.
 ///
 /// # Panics
 /// If not.
 pub fn shuffles_are_uniform(build: Build, parties: usize, effort: Effort) {
-    let (rows, orders, runs) = (effort.size(4, 2), effort.size(24, 2), effort.size(960, 40));
+    let rows = effort.size([4, 3, 2]);
+    let (orders, runs) = (effort.size([24, 6, 2]), effort.size([960, 180, 40]));
     let session = Session { build, setup: setup(parties, 64, Truncation::Exact), seed: seed() };
     let outcomes = session.run(runs, move |_, p, step| {
         Box::pin(async move {
@@ -415,8 +432,8 @@ pub fn shuffles_are_uniform(build: Build, parties: usize, effort: Effort) {
     let expected = runs as f64 / orders as f64;
     let square = |c: i32| (f64::from(c) - expected).powi(2) / expected;
     let chi: f64 = counts.values().map(|&c| square(c)).sum();
-    // With 23 degrees of freedom above 72, with one above 24, with probability below 10^-6.
-    let limit = effort.size(72, 24) as f64;
+    // With 23 degrees of freedom above 72, with five above 36, with one above 24, with probability below 10^-6.
+    let limit = effort.size([72, 36, 24]) as f64;
     assert!(counts.len() == orders && chi < limit, "{} orders, chi square {chi}", counts.len());
 }
 
@@ -469,17 +486,27 @@ mod tests {
         };
     }
     crate::for_each_protocol!(of_the_registry);
-    conformance!(bare, crate::testing::bare, 3, Effort::All);
-    conformance!(bare_of_addends, crate::testing::bare::of_addends, 4, Effort::All);
-    conformance!(blank, crate::schemes::blank, 1, Effort::All);
-    conformance!(circuits, crate::schemes::over_binary::one_party, 1, Effort::All);
+    conformance!(bare, crate::testing::bare, 3, Effort::OneOf(8).unless_full());
+    conformance!(
+        bare_of_addends,
+        crate::testing::bare::of_addends,
+        4,
+        Effort::OneOf(8).unless_full()
+    );
+    conformance!(blank, crate::schemes::blank, 1, Effort::OneOf(8).unless_full());
+    conformance!(
+        circuits,
+        crate::schemes::over_binary::one_party,
+        1,
+        Effort::OneOf(8).unless_full()
+    );
     conformance!(semi_bin_of_three, crate::schemes::semi_bin, 3, Effort::of("semi-bin"));
     conformance!(semi_of_three, crate::schemes::semi, 3, Effort::of("semi"));
     conformance!(semi2k_of_three, crate::schemes::semi2k, 3, Effort::of("semi2k"));
     conformance!(spdz2k_of_three, crate::schemes::spdz2k, 3, Effort::of("spdz2k"));
-    conformance!(shamir_of_four, crate::schemes::shamir, 4, Effort::All);
-    conformance!(shamir_of_five, crate::schemes::shamir, 5, Effort::All);
-    conformance!(shamir_of_eight, crate::schemes::shamir, 8, Effort::All);
+    conformance!(shamir_of_four, crate::schemes::shamir, 4, Effort::of("shamir"));
+    conformance!(shamir_of_five, crate::schemes::shamir, 5, Effort::of("shamir"));
+    conformance!(shamir_of_eight, crate::schemes::shamir, 8, Effort::of("shamir"));
     conformance!(mal_shamir_of_four, crate::schemes::mal_shamir, 4, Effort::of("mal-shamir"));
     conformance!(mal_shamir_of_five, crate::schemes::mal_shamir, 5, Effort::of("mal-shamir"));
     conformance!(sy_shamir_of_four, crate::schemes::sy_shamir, 4, Effort::of("sy-shamir"));

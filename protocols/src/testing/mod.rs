@@ -6,5 +6,7 @@ pub(crate) mod attack;
 pub(crate) mod bare;
 pub mod cases;
 pub mod conformance;
+#[cfg(test)]
+mod exact;
 pub mod privacy;
 pub mod session;

@@ -10,7 +10,7 @@ use crate::protocol::{Build, Domain, Protocol};
 use crate::value::{Clear, ClearBits, Shares};
 
 /// Numbers, and eight times as many bits; and as many where these would take too long.
-const NUMBERS: (usize, usize) = (1 << 13, 1 << 7);
+const NUMBERS: [usize; 3] = [1 << 13, 1 << 11, 1 << 7];
 /// Bytes after which the pattern of an element comes again, or a multiple of that.
 const PERIOD: usize = 32;
 /// Messages with fewer bytes say too little to judge them.
@@ -38,7 +38,7 @@ async fn zero_bits(p: &dyn Protocol, step: &Step, owner: usize, n: usize) -> Res
 /// # Panics
 /// If not.
 pub fn messages_are_uniform(build: Build, parties: usize, effort: Effort) {
-    let n = effort.size(NUMBERS.0, NUMBERS.1);
+    let n = effort.size(NUMBERS);
     for field_bits in [16, 64] {
         let setup = setup(parties, field_bits.max(64), Truncation::Exact);
         let setup = crate::protocol::Setup { field_bits, ..setup };
