@@ -81,7 +81,7 @@ struct Build {
     #[command(flatten)]
     model: onnx::Arguments,
     /// Sample data of a model's inputs; chooses the width and the fraction bits that hold its numbers, unless --fix does.
-    #[arg(long, value_name = "[NAME=]PATH", value_parser = calibrate::data, help_heading = "Models (.onnx)")]
+    #[arg(long, value_name = "[NAME=]PATH", value_parser = calibrate::data, help_heading = onnx::HEADING)]
     calibrate: Vec<calibrate::Data>,
     /// `exact` leaves out the passes that may change the last bits.
     #[arg(short = 'O', value_name = "LEVEL", value_parser = ["exact", "full"], default_value = "full")]
@@ -103,7 +103,7 @@ struct Check {
     /// Sample data of a model's inputs (.npy, .npz, .csv, .json; several samples along a further first axis): prints for each
     /// node the range of what it gives, the bits that are left, and the errors of fixed point and of probabilistic truncation
     /// against floating point. Fails if something overflows, and suggests a --fix. Repeat it as NAME=PATH for several inputs.
-    #[arg(long, value_name = "[NAME=]PATH", value_parser = calibrate::data, help_heading = "Models (.onnx)")]
+    #[arg(long, value_name = "[NAME=]PATH", value_parser = calibrate::data, help_heading = onnx::HEADING)]
     calibrate: Vec<calibrate::Data>,
 }
 

@@ -54,9 +54,9 @@ mod wire;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-#[cfg(feature = "clap")]
-pub use options::Arguments;
 pub use options::Options;
+#[cfg(feature = "clap")]
+pub use options::{Arguments, HEADING};
 pub use watch::{Reference, Tap, Watched, reference, watched};
 
 use crate::diagnostics::Diagnostic;

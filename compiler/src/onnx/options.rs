@@ -26,19 +26,22 @@ impl Default for Options {
     }
 }
 
+/// Where the help of a command line has what is about models.
+#[cfg(feature = "clap")]
+pub const HEADING: &str = "Models (.onnx)";
+
 /// The part of a command line that is about a model.
 #[cfg(feature = "clap")]
 #[derive(clap::Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Models (.onnx)")]
 pub struct Arguments {
     /// Width and fraction bits of a model's numbers; 40,16 if nothing is said
-    #[arg(long, value_name = "K,F", value_parser = fix)]
+    #[arg(long, value_name = "K,F", value_parser = fix, help_heading = HEADING)]
     pub fix: Option<(u32, u32)>,
     /// Sizes of an input that a model leaves open, and how many samples a model for one is to take: image=8,3,224,224
-    #[arg(long, value_name = "NAME=SIZES", value_parser = shape)]
+    #[arg(long, value_name = "NAME=SIZES", value_parser = shape, help_heading = HEADING)]
     pub shape: Vec<(String, Vec<usize>)>,
     /// Let all parties learn the weights of a model, which makes products with them local
-    #[arg(long)]
+    #[arg(long, help_heading = HEADING)]
     pub public_weights: bool,
 }
 

@@ -107,7 +107,7 @@ pub(crate) struct Choice {
     pub(crate) model: onnx::Arguments,
     /// Party that owns the weights of a model, as --role model=PARTY says: party 0 if nothing is said. Role user gives
     /// the other inputs and gets the results
-    #[arg(long, value_name = "PARTY", help_heading = "Models (.onnx)")]
+    #[arg(long, value_name = "PARTY", help_heading = onnx::HEADING)]
     pub(crate) model_owner: Option<String>,
 }
 
