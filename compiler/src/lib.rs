@@ -82,10 +82,20 @@ pub fn compile(
     loader: &dyn Loader,
     options: &CompileOptions,
 ) -> Result<Compiled, Failure> {
+    compile_as(path, loader, options, false)
+}
+
+/// As [`compile`]; as a `reference` to be interpreted only, with real functions in the place of those of the library.
+pub(crate) fn compile_as(
+    path: &str,
+    loader: &dyn Loader,
+    options: &CompileOptions,
+    reference: bool,
+) -> Result<Compiled, Failure> {
     let mut messages = vec![];
     let program = check::modules::load(path, loader, &mut messages);
     check::names::check(&program, &mut messages);
-    let module = lower::lower(&program, options, &mut messages);
+    let module = lower::lower_as(&program, options, reference, &mut messages);
     let diagnostics = in_order(messages);
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(Failure { diagnostics, sources: program.sources });

@@ -8,10 +8,12 @@
 //! ONNX_NODE_TESTS=FOLDER cargo test -p mpc-compiler --test onnx --release -- node_tests --nocapture
 //! ```
 
+mod broken;
 mod tensors;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use mpc_compiler::diagnostics::Diagnostic;
 use mpc_compiler::ir::Module;
@@ -19,7 +21,7 @@ use mpc_compiler::ir::interpret::{Options as Run, interpret};
 use mpc_compiler::onnx::{self, Options, Tensor};
 use mpc_compiler::source::LoadError;
 use tensors::{
-    build, compare_all, either, folders_of, given, loader, networks, scaled, sets, tensor,
+    build, compare_all, either, folders_of, given, loader, networks, plain, scaled, sets, tensor,
 };
 
 /// Compiles a model of a folder and compares each of its data sets.
@@ -60,6 +62,81 @@ fn networks_give_what_the_reference_gives() {
     for folder in networks() {
         run(&folder, "model.onnx").unwrap_or_else(|why| panic!("{}: {why}", folder.display()));
     }
+}
+
+/// A model of one node of `x`, of the shape [1, 3], that gives `y`, of the same; `attribute` is one of it.
+fn of_one_sample(op: &[u8], attribute: &[u8]) -> Vec<u8> {
+    let shape = message(&[(1, &[0x08, 1]), (1, &[0x08, 3])]);
+    let tensor = [&[0x08, 1], &message(&[(2, &shape)])[..]].concat();
+    let ty = message(&[(1, &tensor)]);
+    let border = |name: &[u8]| message(&[(1, name), (2, &ty)]);
+    let node = message(&[(1, b"x"), (2, b"y"), (4, op), (5, attribute)]);
+    let graph = message(&[(1, &node), (11, &border(b"x")), (12, &border(b"y"))]);
+    [&message(&[(7, &graph)])[..], &[0x42, 2, 0x10, 13]].concat()
+}
+
+#[test]
+fn a_model_for_one_sample_takes_several_if_they_stay_apart() {
+    let shape_of = |op: &[u8], attribute: &[u8], shape: Vec<usize>| {
+        let model = of_one_sample(op, attribute);
+        let load = |_: &str| Ok::<_, LoadError>(model.clone());
+        let shapes = BTreeMap::from([("x".to_string(), shape)]);
+        onnx::import("m.onnx", &load, &Options { shapes, ..Options::default() })
+            .map_err(|failure| failure.into_iter().map(|d| d.title).collect::<Vec<_>>().join("; "))
+    };
+    let relu = shape_of(b"Relu", b"", vec![4, 3]).unwrap();
+    assert!(relu.source.contains("fix<40,16>[4, 3]"), "{}", relu.source);
+    // An axis of 0 puts all in one row.
+    let axis = [&message(&[(1, b"axis")])[..], &[0x18, 0, 0xa0, 1, 2]].concat();
+    assert!(shape_of(b"Flatten", &axis, vec![1, 3]).is_ok());
+    let told = shape_of(b"Flatten", &axis, vec![4, 3]).unwrap_err();
+    assert!(
+        told.contains("[1, 12] for 4 samples") && told.contains("run them one by one"),
+        "{told}"
+    );
+    let told = shape_of(b"Relu", b"", vec![4, 5]).unwrap_err();
+    assert!(told.contains("the model says [1, 3]"), "{told}");
+}
+
+/// How far a reference may be from the reference evaluator, which has floats of 32 bits.
+const FLOAT: f64 = 2e-5;
+
+#[test]
+fn references_are_floating_point_and_what_is_watched_is_what_they_give() {
+    for folder in networks() {
+        let [inputs, expected] = sets(&folder).unwrap().swap_remove(0);
+        let name = folder.display();
+        let shapes = inputs.iter().map(|(n, tensor)| (plain(n), tensor.shape.clone())).collect();
+        let options = Options { shapes, ..Options::default() };
+        let load = loader(folder.clone());
+        let watched = onnx::watched("model.onnx", &load, &options).unwrap();
+        let reference = onnx::reference("model.onnx", &load, &options).unwrap();
+        let given = inputs.iter().map(|(n, tensor)| (plain(n), tensor.values.clone())).collect();
+        let found = reference.run(&given).unwrap();
+        for (output, want) in &expected {
+            let far = |(x, y): (&f64, &f64)| (x - y).abs() > FLOAT * (1.0 + y.abs());
+            let wrong = found[&plain(output)].iter().zip(&want.values).find(|(x, y)| far((x, y)));
+            assert_eq!(wrong, None, "{name}: {output}");
+        }
+        assert!(!watched.taps.is_empty());
+        let outputs = &watched.program.outputs;
+        for tap in &watched.taps {
+            let output = outputs.iter().find(|o| o.name == tap.output).unwrap();
+            assert_eq!(output.shape.iter().product::<u64>(), found[&tap.output].len() as u64);
+            assert!(watched.program.files.contains(&tap.node), "{name}: {}", tap.node);
+        }
+    }
+}
+
+#[test]
+fn instructions_are_placed_at_nodes() {
+    let folder = networks().into_iter().find(|f| f.ends_with("face")).unwrap();
+    let [inputs, _] = sets(&folder).unwrap().swap_remove(0);
+    let program = build(&folder, "model.onnx", &inputs).unwrap().program;
+    let places: Vec<String> = (0..program.code.len()).map(|at| program.place(at)).collect();
+    let known = |op: &str| places.iter().any(|place| place.contains(&format!(" ({op}):")));
+    assert!(known("Conv") && known("PRelu") && known("Div"), "{places:?}");
+    assert!(!places.iter().any(|place| place.contains("stdlib")), "{places:?}");
 }
 
 /// The program and the weights of a network, in which the batch is as in its data.
@@ -159,67 +236,33 @@ fn pictures_have_channels() {
     }
 }
 
-/// Numbers from a fixed sequence.
-struct Draws(u64);
-
-impl Draws {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.0 >> 33) as usize % n.max(1)
-    }
-}
-
 #[test]
 fn broken_files_give_errors() {
-    let mut draws = Draws(1);
     for folder in networks() {
         let whole = std::fs::read(folder.join("model.onnx")).unwrap();
-        let import = |bytes: Vec<u8>| {
-            let rest = loader(folder.clone());
-            let load = |path: &str| if path == "m" { Ok(bytes.clone()) } else { rest(path) };
-            let shapes = BTreeMap::from([("image".to_string(), vec![1, 1, 12, 12])]);
-            let shapes = if folder.ends_with("lenet") { shapes } else { BTreeMap::new() };
-            onnx::import("m", &load, &Options { shapes, ..Options::default() })
-        };
         for length in (0..whole.len()).step_by(7) {
-            assert!(import(whole[..length].to_vec()).is_err(), "cut at {length}");
-        }
-        for _ in 0..600 {
-            // Some of these are models still; none may panic.
-            let _ = import(mutated(&whole, &mut draws));
+            assert!(!broken::import(&folder, &whole[..length]), "cut at {length}");
         }
     }
-}
-
-/// A file with one to three bytes changed.
-fn mutated(whole: &[u8], draws: &mut Draws) -> Vec<u8> {
-    let mut bytes = whole.to_vec();
-    for _ in 0..=draws.below(3) {
-        let at = draws.below(bytes.len());
-        bytes[at] = match draws.below(4) {
-            0 => 0xff,
-            1 => 0,
-            2 => bytes[at] ^ (1 << draws.below(8)),
-            _ => draws.below(256) as u8,
-        };
-    }
-    bytes
+    // Some of these are models still; none may panic.
+    let [refused, imported] = broken::fuzz(broken::seed(1), 4000, Duration::from_secs(60));
+    assert!(refused > 0 && imported > 0, "{refused} {imported}");
 }
 
 /// As the networks here, every operator of the node tests, if they are there.
 #[test]
 fn broken_node_tests_give_errors() {
-    let mut draws = Draws(2);
+    let mut draws = broken::Draws(2);
     for folder in folders_of("ONNX_NODE_TESTS") {
         for file in ["model.onnx", "known.onnx"] {
             let Ok(whole) = std::fs::read(folder.join(file)) else { continue };
             for _ in 0..40 {
-                let bytes = mutated(&whole, &mut draws);
+                let bytes = broken::mutated(&whole, &mut draws);
                 let load = |_: &str| Ok::<_, LoadError>(bytes.clone());
-                let start = std::time::Instant::now();
+                let start = Instant::now();
                 let _ = onnx::import("m", &load, &Options::default());
                 let time = start.elapsed();
-                assert!(time.as_secs() < 2, "{}: {time:?}", folder.display());
+                assert!(time < broken::LONGEST, "{}: {time:?}", folder.display());
             }
         }
     }
@@ -230,7 +273,7 @@ fn broken_node_tests_give_errors() {
 fn networks_of_the_literature() {
     for folder in folders_of("ONNX_NETWORKS") {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         for [inputs, expected] in sets(&folder).unwrap() {
             let built =
                 build(&folder, "model.onnx", &inputs).unwrap_or_else(|e| panic!("{name}: {e}"));

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 2 bad use or bad input.
 
+mod calibrate;
 mod estimate;
 mod model;
 
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use mpc_bytecode::Program;
 use mpc_compiler::diagnostics::{Diagnostic, render, render_json};
 use mpc_compiler::folder::{Files, Folder};
+use mpc_compiler::onnx;
 use mpc_compiler::passes::Level;
 use mpc_compiler::source::{Loader, SourceMap};
 use mpc_compiler::{CompileOptions, Compiled, Failure};
@@ -77,7 +79,10 @@ struct Build {
     #[command(flatten)]
     defines: Defines,
     #[command(flatten)]
-    model: model::Model,
+    model: onnx::Arguments,
+    /// Sample data of a model's inputs; chooses the width and the fraction bits that hold its numbers, unless --fix does.
+    #[arg(long, value_name = "[NAME=]PATH", value_parser = calibrate::data, help_heading = onnx::HEADING)]
+    calibrate: Vec<calibrate::Data>,
     /// `exact` leaves out the passes that may change the last bits.
     #[arg(short = 'O', value_name = "LEVEL", value_parser = ["exact", "full"], default_value = "full")]
     level: String,
@@ -94,7 +99,12 @@ struct Check {
     #[command(flatten)]
     defines: Defines,
     #[command(flatten)]
-    model: model::Model,
+    model: onnx::Arguments,
+    /// Sample data of a model's inputs (.npy, .npz, .csv, .json; several samples along a further first axis): prints for each
+    /// node the range of what it gives, the bits that are left, and the errors of fixed point and of probabilistic truncation
+    /// against floating point. Fails if something overflows, and suggests a --fix. Repeat it as NAME=PATH for several inputs.
+    #[arg(long, value_name = "[NAME=]PATH", value_parser = calibrate::data, help_heading = onnx::HEADING)]
+    calibrate: Vec<calibrate::Data>,
 }
 
 #[derive(Args)]
@@ -169,11 +179,20 @@ fn build(args: &Build) -> Result<(), Error> {
     if model::is_model(&args.file) {
         return model::build(args);
     }
+    no_model(&args.model, &args.calibrate)?;
     let options = options(&args.defines)?;
     let (folder, name) = split(&args.file)?;
     let built = mpc_compiler::build(&name, &folder, &options, args.level());
     let (program, compiled) = built.map_err(|failure| tell_failure(&failure, args.defines.json))?;
     give(args, &program, &compiled)
+}
+
+/// Refuses what is said about models, for a program.
+fn no_model(args: &onnx::Arguments, data: &[calibrate::Data]) -> Result<(), Error> {
+    match args.given().or((!data.is_empty()).then_some("--calibrate")) {
+        Some(option) => Err(format!("{option} is for models (.onnx)").into()),
+        None => Ok(()),
+    }
 }
 
 impl Build {
@@ -220,6 +239,7 @@ fn check(args: &Check) -> Result<(), Error> {
             }
             continue;
         }
+        no_model(&args.model, &args.calibrate)?;
         let (folder, name) = split(file)?;
         match mpc_compiler::compile(&name, &folder, &options) {
             Ok(compiled) => tell(&compiled.warnings, &compiled.sources, args.defines.json),

@@ -1,42 +1,16 @@
 //! Models: `mpcc build MODEL.onnx` and `mpcc check MODEL.onnx`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use clap::Args;
 use mpc_compiler::Failure;
-use mpc_compiler::onnx::{self, MAX_MODEL_BYTES, Options};
+use mpc_compiler::onnx::{self, MAX_MODEL_BYTES};
 use mpc_compiler::source::SourceMap;
 use mpc_vm::data::npy;
 
-use crate::{Build, Check, Emit, Error, give, print, split, tell, tell_failure, write_atomically};
-
-/// What can be said about a model.
-#[derive(Args)]
-pub(crate) struct Model {
-    /// Width and fraction bits of a model's numbers.
-    #[arg(long, value_name = "K,F", value_parser = fix, default_value = "40,16")]
-    fix: (u32, u32),
-    /// Sizes of an input that a model leaves open.
-    #[arg(long, value_name = "NAME=SIZES", value_parser = shape)]
-    shape: Vec<(String, Vec<usize>)>,
-    /// Lets all parties learn the weights of a model, which makes products with them local.
-    #[arg(long)]
-    public_weights: bool,
-}
-
-impl Model {
-    fn options(&self) -> Result<Options, Error> {
-        let mut shapes = BTreeMap::new();
-        for (name, sizes) in &self.shape {
-            if shapes.insert(name.clone(), sizes.clone()).is_some() {
-                return Err(format!("`--shape {name}` is given twice").into());
-            }
-        }
-        let public_weights = self.public_weights;
-        Ok(Options { fix: self.fix, shapes, public_weights, ..Options::default() })
-    }
-}
+use crate::calibrate::{Calibration, Seen};
+use crate::{
+    Build, Check, Emit, Error, give, print, say, split, tell, tell_failure, write_atomically,
+};
 
 /// Whether a file is a model, by its name.
 pub(crate) fn is_model(file: &Path) -> bool {
@@ -47,7 +21,20 @@ pub(crate) fn build(args: &Build) -> Result<(), Error> {
     if !args.defines.define.is_empty() {
         return Err("-D is for programs; a model has no constants to give".to_string().into());
     }
-    let options = args.model.options()?;
+    let mut options = args.model.options()?;
+    if !args.calibrate.is_empty() {
+        let json = args.defines.json;
+        let calibration = Calibration::new(&args.file, options.clone(), &args.calibrate, json)?;
+        let seen = calibration.run()?;
+        if args.model.fix.is_none() {
+            options.fix = calibration
+                .suggest(&seen)?
+                .ok_or("no type holds the numbers of this model".to_string())?;
+            say(&format!("note: built with --fix {},{}\n", options.fix.0, options.fix.1));
+        } else {
+            overflow(&seen, args.defines.json)?;
+        }
+    }
     let (folder, name) = split(&args.file)?;
     let folder = folder.with_limit(MAX_MODEL_BYTES);
     if args.emit == Some(Emit::Source) {
@@ -69,29 +56,43 @@ pub(crate) fn check(file: &Path, args: &Check) -> Result<(), Error> {
     let options = args.model.options()?;
     let (folder, name) = split(file)?;
     let folder = folder.with_limit(MAX_MODEL_BYTES);
+    if !args.calibrate.is_empty() {
+        return calibrate(file, args); // which takes open sizes from the data
+    }
     let checked = onnx::compile(&name, &folder, &options);
     let (compiled, _) = checked.map_err(|failure| tell_failure(&failure, args.defines.json))?;
     tell(&compiled.warnings, &compiled.sources, args.defines.json);
     Ok(())
 }
 
-fn of(diagnostics: Vec<mpc_compiler::diagnostics::Diagnostic>) -> Failure {
-    Failure { diagnostics, sources: SourceMap::default() }
-}
-
-fn numbers(text: &str) -> Result<Vec<usize>, String> {
-    let number = |part: &str| part.trim().parse().map_err(|_| format!("`{part}` is no size"));
-    text.split(',').filter(|part| !part.trim().is_empty()).map(number).collect()
-}
-
-fn fix(text: &str) -> Result<(u32, u32), String> {
-    match numbers(text)?[..] {
-        [k, f] if (8..=64).contains(&k) && f + 4 <= k => Ok((k as u32, f as u32)),
-        _ => Err("expected the width, 8 to 64, and the fraction bits, at least 4 less".into()),
+/// What the nodes give on sample data.
+fn calibrate(file: &Path, args: &Check) -> Result<(), Error> {
+    let json = args.defines.json;
+    let calibration = Calibration::new(file, args.model.options()?, &args.calibrate, json)?;
+    let seen = calibration.run()?;
+    let suggested = calibration.suggest(&seen)?;
+    if json {
+        let objects = seen.objects().into_iter().chain([seen.summary(suggested)]);
+        print(&objects.map(|object| format!("{object}\n")).collect::<String>())?;
+    } else {
+        print(&seen.table())?;
+        let fits = "nothing seen exceeds its bits, with 2 to spare";
+        print(&match suggested {
+            Some((k, f)) => format!("suggested: --fix {k},{f} ({fits})\n"),
+            None => "suggested: nothing, no type holds these numbers in a ring of 64 bits\n".into(),
+        })?;
     }
+    overflow(&seen, json)
 }
 
-fn shape(text: &str) -> Result<(String, Vec<usize>), String> {
-    let (name, sizes) = text.rsplit_once('=').ok_or("expected NAME=SIZE,SIZE,…")?;
-    Ok((name.to_string(), numbers(sizes)?))
+/// Tells what overflows, which is an error; as JSON it is told with the nodes.
+fn overflow(seen: &Seen, json: bool) -> Result<(), Error> {
+    if !json {
+        seen.messages().iter().for_each(|message| say(&format!("{message}\n")));
+    }
+    if seen.overflows() { Err(Error::Told) } else { Ok(()) }
+}
+
+pub(crate) fn of(diagnostics: Vec<mpc_compiler::diagnostics::Diagnostic>) -> Failure {
+    Failure { diagnostics, sources: SourceMap::default() }
 }

@@ -28,8 +28,8 @@ use std::sync::Arc;
 
 use super::infer::{common_shape, infer, join};
 use super::{
-    Block, Circuit, ConstData, Dim, Elem, Entry, InputDecl, Module, Node, Op, OutputDecl, Span,
-    StateDecl, Type, Value, Vis, strides_of_shape,
+    Block, Circuit, ConstData, Dim, Elem, Entry, InputDecl, Module, Node, Op, OutputDecl, Real,
+    Span, StateDecl, Type, Value, Vis, strides_of_shape,
 };
 
 /// Makes a [`Module`], entry by entry.
@@ -298,6 +298,12 @@ impl Builder {
         reveal => Reveal;
         /// An index as a clear number.
         num_from_index => NumFromIndex;
+    }
+
+    /// A function of the real numbers that fixed-point numbers stand for, in `bits` bits.
+    pub fn real(&mut self, function: Real, args: &[Value], fraction: u32, bits: u32) -> Value {
+        let v = self.emit(Op::Real { function, fraction }, args);
+        self.promise(v, bits)
     }
 
     /// a · 2^shift.

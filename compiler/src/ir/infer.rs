@@ -33,6 +33,11 @@ fn rule(module: &Module, op: &Op, args: &[&Type]) -> Result<Option<Type>, String
             let (vis, shape) = elementwise(args, Elem::Num)?;
             some(Type::num(vis, &shape, args[0].bits + args[1].bits))
         }
+        Op::Real { .. } => {
+            within(args.len() as u32, 1, 2, "operands")?;
+            let (vis, shape) = elementwise(&[args[0], args[args.len() - 1]], Elem::Num)?;
+            some(Type::num(vis, &shape, MAX_BITS))
+        }
         Op::Neg {} => some(Type::num(args[0].vis, &num(args[0])?.shape, args[0].bits + 1)),
         Op::Shl { shift } => {
             some(Type::num(args[0].vis, &num(args[0])?.shape, args[0].bits.saturating_add(*shift)))

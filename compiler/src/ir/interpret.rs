@@ -244,6 +244,15 @@ impl Run<'_> {
             Op::Add {} => self.total2(node, i128::wrapping_add),
             Op::Sub {} => self.total2(node, i128::wrapping_sub),
             Op::Mul {} => self.total2(node, i128::wrapping_mul),
+            Op::Real { function, fraction } => {
+                let bits = self.ty(node.results[0]).bits;
+                let (a, b) = (arg(0), arg(node.args.len() - 1));
+                let real = |x: i128| x as f64 / f64::from(*fraction).exp2();
+                Ok((0..n)
+                    .map(|i| function.at(real(pick(&a, i)), real(pick(&b, i))))
+                    .map(|y| nearest(y, *fraction, bits))
+                    .collect())
+            }
             Op::Neg {} => self.map1(node, i128::wrapping_neg),
             Op::Shl { shift } => self.map1(node, |x| x.wrapping_shl(*shift)),
             Op::Div {} => self.map2(node, floor_div),
@@ -461,6 +470,12 @@ fn floor_div(a: i128, b: i128) -> Done<i128> {
 /// floor((x + 2^(shift−1)) / 2^shift).
 pub fn trunc(x: i128, shift: u32) -> i128 {
     if shift == 0 { x } else { (x >> (shift - 1)).wrapping_add(1) >> 1 }
+}
+
+/// The fixed-point number of so many bits that is nearest to y; 0 for what is no number.
+fn nearest(y: f64, fraction: u32, bits: u32) -> i128 {
+    let most = i128::MAX >> (128 - bits.clamp(1, 128));
+    ((y * f64::from(fraction).exp2()).round() as i128).clamp(-most, most)
 }
 
 /// The representative of x modulo 2^k in [−2^(k−1), 2^(k−1)), for 1 ≤ k ≤ 128.

@@ -17,6 +17,7 @@
 //! | [`build`] | [`build::Builder`], the only way the front end makes graphs |
 //! | [`print`](mod@print), [`read`] | the textual form, both ways |
 //! | [`verify`] | the invariants |
+//! | [`real`] | functions that the library approximates |
 //! | [`interpret`] | reference semantics on clear values |
 //!
 //! No cost here depends on the size of a tensor, dense constants excepted.
@@ -27,10 +28,12 @@ pub mod interpret;
 pub mod ops;
 pub mod print;
 pub mod read;
+pub mod real;
 pub mod verify;
 
 pub use build::Builder;
 pub use ops::Op;
+pub use real::Real;
 
 pub use mpc_bytecode::{Circuit, Gate};
 

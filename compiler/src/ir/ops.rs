@@ -6,7 +6,7 @@
 //! "Element-wise" means: operands of equal shape, or some of them with a single element, which is repeated. Any other broadcasting is
 //! an explicit [`Op::View`].
 
-use super::{ConstData, Dim, Elem, Vis};
+use super::{ConstData, Dim, Elem, Real, Vis};
 
 /// What a pass must respect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +106,10 @@ macro_rules! for_each_op {
             Gather = "gather" {} Exactly(2) 0 Pure;
             /// Operands (a, p), p a clear permutation of 0..rows: row p[i] of the result is row i of a. Anything else is an error of the run.
             Scatter = "scatter" {} Exactly(2) 0 Pure;
+
+            /// Element-wise, of one operand or two that are fixed point of so many fraction bits: the value of a function of the real numbers
+            /// that they stand for, to the nearest that the result holds. For references, which are interpreted: it has no instruction.
+            Real = "real" { function: Real, fraction: u32 } AtLeast(1) 0 Pure;
 
             /// Sum over the last axis.
             Sum = "sum" {} Exactly(1) 0 Pure;

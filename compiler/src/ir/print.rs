@@ -24,8 +24,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    Block, ConstData, DataType, Dim, Elem, Entry, Gate, Module, Node, Op, Receivers, Type, Value,
-    Vis,
+    Block, ConstData, DataType, Dim, Elem, Entry, Gate, Module, Node, Op, Real, Receivers, Type,
+    Value, Vis,
 };
 use crate::for_each_op;
 
@@ -204,6 +204,12 @@ impl Text for Vec<usize> {
 impl Text for Vec<Dim> {
     fn text(&self) -> String {
         format!("[{}]", list(self.iter().map(|d| format!("{}x{}", d.size, d.stride))))
+    }
+}
+
+impl Text for Real {
+    fn text(&self) -> String {
+        self.path().into()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{
     Block, Circuit, ConstData, DataType, Dim, Elem, Entry, Gate, InputDecl, Module, Node, Op,
-    OutputDecl, Receivers, Span, StateDecl, Type, Value, Vis,
+    OutputDecl, Real, Receivers, Span, StateDecl, Type, Value, Vis,
 };
 use crate::for_each_op;
 
@@ -386,6 +386,15 @@ impl Parse for Elem {
             "index" => Ok(Elem::Index),
             _ => Err("expected `num` or `bit`".into()),
         }
+    }
+}
+
+impl Parse for Real {
+    fn parse(r: &mut Reader<'_>) -> Parsed<Self> {
+        let module = r.word();
+        r.expect("::")?;
+        let path = format!("{module}::{}", r.word());
+        Real::of(&path).ok_or_else(|| format!("no real function is called `{path}`"))
     }
 }
 

@@ -153,7 +153,7 @@ impl Lower<'_> {
         Some((ta, tb))
     }
 
-    fn operand(&mut self, val: Val, elem: Option<Elem>, span: Span) -> Option<Tensor> {
+    pub(super) fn operand(&mut self, val: Val, elem: Option<Elem>, span: Span) -> Option<Tensor> {
         match (&val, elem) {
             (Val::Number(_) | Val::List(_) | Val::Index(_), Some(elem)) if elem != Elem::Bool => {
                 let shape = if let Val::List(_) = &val { None } else { Some(vec![]) };

@@ -5,6 +5,7 @@ use super::{Binding, Diagnostic, Lower, ModuleId, Span};
 use crate::check::modules::Def;
 use crate::check::types::{DEFAULT_FIX, DEFAULT_INT, Elem, Ty, Vis, broadcast_shapes, join_vis};
 use crate::diagnostics::did_you_mean;
+use crate::ir::Real;
 use crate::lang_items::LangItem;
 use crate::parse::ast::{self, ElemKind, Expr, ExprKind};
 
@@ -182,7 +183,10 @@ impl<'a> Lower<'a> {
         }
         self.calls.push((id.0, id.1, span));
         let told = self.messages.len();
-        let val = self.deeper(span, |l| l.block(&f.body));
+        let val = match self.real_function(f, id.0) {
+            Some(function) => self.real(function, f, span),
+            None => self.deeper(span, |l| l.block(&f.body)),
+        };
         let out = val.and_then(|val| self.result(f, &mut generics, val));
         self.calls.pop();
         self.at(span);
@@ -190,6 +194,30 @@ impl<'a> Lower<'a> {
             self.unbound(f, &generics, span);
         }
         out
+    }
+
+    /// The function of the real numbers that one of the library stands for, in a reference.
+    fn real_function(&self, f: &ast::Function, module: ModuleId) -> Option<Real> {
+        let file = self.program.sources.get(self.program.modules[module].file)?;
+        let module = file.name.strip_prefix("stdlib/")?.strip_suffix(".mpc")?;
+        Real::of(&format!("{module}::{}", f.name.name)).filter(|_| self.real)
+    }
+
+    /// Its value at the arguments, in the place of the body.
+    fn real(&mut self, function: Real, f: &'a ast::Function, span: Span) -> Option<Val> {
+        let args = f.params.iter().map(|p| self.lookup(&p.name.name, p.name.span));
+        let args = args.collect::<Option<Vec<Val>>>()?;
+        let elem = args.iter().find_map(|a| match a {
+            Val::Tensor(t) if matches!(t.ty.elem, Elem::Fix(..)) => Some(t.ty.elem),
+            _ => None,
+        });
+        let Some(elem @ Elem::Fix(k, fraction)) = elem else { return None };
+        let parts = args.into_iter().map(|a| self.operand(a, Some(elem), span));
+        let parts = parts.collect::<Option<Vec<Tensor>>>()?;
+        let spans = vec![span; parts.len()];
+        let (values, vis, shape) = self.aligned(parts, &spans, span)?;
+        let v = self.b.real(function, &values, fraction, k);
+        Some(Val::tensor(Ty { elem, vis, shape }, v))
     }
 
     fn unbound(&mut self, f: &ast::Function, generics: &Generics, span: Span) {

@@ -47,6 +47,8 @@ pub struct Options {
     pub defines: BTreeMap<String, String>,
     /// Shapes of the data by input; free sizes of the input's type are taken from there.
     pub input_shapes: BTreeMap<String, Vec<usize>>,
+    /// Operations are placed where the program calls a function of the library, not in the function.
+    pub places_of_program: bool,
 }
 
 /// Most steps of lowering: expressions and unrolled iterations. Beyond it the program is not one a person wrote.
@@ -78,6 +80,8 @@ struct Attempt {
 struct Lower<'a> {
     program: &'a Program,
     options: &'a Options,
+    /// Functions of the library that stand for one of the real numbers are that function.
+    real: bool,
     b: Builder,
     messages: Vec<Diagnostic>,
     reported: BTreeSet<(Span, String)>,
@@ -109,9 +113,20 @@ struct Lower<'a> {
 
 /// Lowers a program whose names were checked. The module is empty when there were errors.
 pub fn lower(program: &Program, options: &Options, messages: &mut Vec<Diagnostic>) -> ir::Module {
+    lower_as(program, options, false, messages)
+}
+
+/// Lowers a program; as a `reference` it can be interpreted only.
+pub(crate) fn lower_as(
+    program: &Program,
+    options: &Options,
+    reference: bool,
+    messages: &mut Vec<Diagnostic>,
+) -> ir::Module {
     let mut l = Lower {
         program,
         options,
+        real: reference,
         b: Builder::new(),
         messages: vec![],
         reported: BTreeSet::new(),
@@ -312,6 +327,8 @@ impl<'a> Lower<'a> {
 
     /// Tells the graph where in the source it is.
     fn at(&mut self, span: Span) {
+        let outermost = self.calls.first().filter(|_| self.options.places_of_program);
+        let span = outermost.map_or(span, |call| call.2);
         let Some(source) = self.program.sources.get(span.file) else { return };
         let (line, col) = source.position(span.start);
         self.b.set_span(ir::Span { file: span.file.0, line, col });

@@ -5,16 +5,18 @@ use std::rc::Rc;
 
 use super::call::Call;
 use super::fuse::{self, Last};
-use super::program::{Program, Value, Var, WEIGHTS};
+use super::program::{Program, Purpose, Value, Var, WEIGHTS};
 use super::proto::{self, Dim, Graph, Model, Node, ValueInfo};
 use super::table::{self, Domain};
 use super::tensor::{self, Kind, MAX_ELEMENTS, size};
-use super::{Model as Imported, Options};
+use super::{Input, Model as Imported, Options, Tap};
 use crate::diagnostics::Diagnostic;
 use crate::source::Loader;
 
 /// Most unsupported nodes that are listed one by one.
 const MAX_LISTED: usize = 50;
+/// Most characters of a node's name in the program.
+const MAX_SHOWN: usize = 100;
 
 /// Imports the graph of a model.
 pub(super) fn import(
@@ -22,6 +24,7 @@ pub(super) fn import(
     model: &Model<'_>,
     loader: &dyn Loader,
     options: &Options,
+    purpose: Purpose,
 ) -> Result<Imported, Vec<Diagnostic>> {
     let opsets = Opsets::of(model).map_err(|why| vec![Diagnostic::global(why)])?;
     unsupported(model, &opsets)?;
@@ -37,8 +40,9 @@ pub(super) fn import(
         broken: BTreeSet::new(),
         labels: BTreeSet::from([WEIGHTS.to_string()]),
         errors: vec![],
-        p: Program::new(options),
+        p: Program::new(options, purpose),
         inputs: vec![],
+        taps: vec![],
     };
     import.initialisers();
     import.inputs();
@@ -49,9 +53,25 @@ pub(super) fn import(
         import.outputs();
     }
     if !import.errors.is_empty() {
+        if let Some(n) = import.p.samples {
+            import.error(format!("the model is for one sample and was given {n}; leave out --shape and run them one by one"));
+        }
         return Err(import.errors);
     }
     Ok(import.finish(path, model))
+}
+
+/// The inputs of a model; old ones list initialisers among them.
+pub(super) fn inputs(model: &Model<'_>) -> Vec<Input> {
+    let graph = &model.graph;
+    let mut labels = BTreeSet::from([WEIGHTS.to_string()]);
+    let is_open = |dims: &Vec<Dim<'_>>| dims.iter().any(|d| !matches!(d, Dim::Size(_)));
+    let given = |info: &&ValueInfo<'_>| !graph.initialisers.iter().any(|(n, _)| *n == info.name);
+    let input = |info: &ValueInfo<'_>| Input {
+        name: free(&mut labels, &plain_name(info.name)),
+        open: info.shape.as_ref().is_none_or(is_open),
+    };
+    graph.inputs.iter().filter(given).map(input).collect()
 }
 
 /// Versions of the operator sets that a model uses.
@@ -209,6 +229,8 @@ struct Import<'m, 'a, 'o> {
     p: Program<'o>,
     /// Declarations of inputs.
     inputs: Vec<String>,
+    /// What nodes give, where it comes out.
+    taps: Vec<Tap>,
 }
 
 impl<'a> Import<'_, 'a, '_> {
@@ -218,11 +240,7 @@ impl<'a> Import<'_, 'a, '_> {
 
     /// A name of the graph as one at the border that is not taken.
     fn label(&mut self, name: &str) -> String {
-        let mut label = plain_name(name);
-        while !self.labels.insert(label.clone()) {
-            label.push('_');
-        }
-        label
+        free(&mut self.labels, &plain_name(name))
     }
 
     fn initialisers(&mut self) {
@@ -260,6 +278,11 @@ impl<'a> Import<'_, 'a, '_> {
     fn input(&mut self, info: &ValueInfo<'a>) -> Result<(), String> {
         let kind = Kind::of(info.kind)?;
         let shape = self.input_shape(info)?;
+        if let (Some([Dim::Size(1), ..]), Some(&n)) = (info.shape.as_deref(), shape.first())
+            && n != 1
+        {
+            self.p.samples = Some(n);
+        }
         let name = format!("x{}", self.inputs.len());
         let label = self.label(info.name);
         let ty = self.p.ty(kind, &shape);
@@ -284,8 +307,13 @@ impl<'a> Import<'_, 'a, '_> {
         let text = dims.iter().map(shown).collect::<Vec<_>>().join(", ");
         let shape = match given {
             Some(given) => {
-                let fits = |(d, n): (&Dim<'_>, &usize)| !matches!(d, Dim::Size(m) if *m > 0 && *m as usize != *n);
-                if given.len() != dims.len() || !dims.iter().zip(given).all(fits) {
+                let sized =
+                    |d: &Dim<'_>, n: usize| matches!(d, Dim::Size(m) if *m > 0 && *m as usize != n);
+                // A model for one sample may be for several.
+                let fits = |(i, (d, n)): (usize, (&Dim<'_>, &usize))| {
+                    !sized(d, *n) || (i == 0 && *d == Dim::Size(1))
+                };
+                if given.len() != dims.len() || !dims.iter().zip(given).enumerate().all(fits) {
                     return Err(format!("the shape {given:?} was given, the model says [{text}]"));
                 }
                 given.clone()
@@ -370,9 +398,14 @@ impl<'a> Import<'_, 'a, '_> {
             if let (Some(None), Some(before)) = (inputs.first(), outputs.first()) {
                 inputs[0] = Some(Value::clone(before));
             }
-            self.p.comment = comment(&step);
+            self.p.begin(&comment(&step));
             given.clone_from(&inputs);
+            let before = self.p.mark();
             outputs = self.operator(&step, inputs)?;
+            if self.p.mark() != before {
+                let named = step.outputs.iter().zip(&outputs).filter(|(name, _)| !name.is_empty());
+                named.for_each(|(_, value)| self.p.tap(value));
+            }
         }
         let end = self.p.mark();
         if end != start {
@@ -406,12 +439,20 @@ impl<'a> Import<'_, 'a, '_> {
 
     fn outputs(&mut self) {
         self.labels.clear();
+        self.p.begin("");
         if self.graph.outputs.is_empty() {
             self.error("the model has no outputs".into());
         }
         for info in &self.graph.outputs {
             let label = self.label(info.name);
-            let text = match self.value(info.name) {
+            let value = self.value(info.name);
+            if let (Ok(value), Some(n)) = (&value, self.p.samples)
+                && !has_samples(info, value.shape(), n)
+            {
+                let shape = value.shape();
+                self.error(format!("output `{label}`: it has the shape {shape:?} for {n} samples"));
+            }
+            let text = match value {
                 Ok(value) => self.p.var(&value).map(|v| v.name),
                 Err(_) => Err("no node gives it".into()),
             };
@@ -420,6 +461,8 @@ impl<'a> Import<'_, 'a, '_> {
                 Err(why) => self.error(format!("output `{}`: {why}", info.name)),
             }
         }
+        let labels = &mut self.labels;
+        self.taps = self.p.let_out(|name| free(labels, name));
     }
 
     fn finish(mut self, path: &str, model: &Model<'_>) -> Imported {
@@ -447,8 +490,22 @@ impl<'a> Import<'_, 'a, '_> {
                 "{count} constants of the model are too large for `{elem}`, and were cut to a quarter of its range"
             )));
         }
-        Imported { source: head + &body, weights: std::mem::take(&mut self.p.weights), warnings }
+        // Most lines of the body are one line of text, and those of loops too.
+        let mut nodes = vec![Rc::from(""); head.lines().count()];
+        nodes.extend(self.p.nodes());
+        let weights = std::mem::take(&mut self.p.weights);
+        Imported { source: head + &body, weights, warnings, nodes, taps: self.taps }
     }
+}
+
+/// Whether an output of a model for one sample is for so many: these are its first axis, and the others are as they were.
+fn has_samples(info: &ValueInfo<'_>, shape: &[usize], n: usize) -> bool {
+    let Some((first, rest)) = shape.split_first() else { return false };
+    let same = |(d, n): (&Dim<'_>, &usize)| !matches!(d, Dim::Size(m) if *m as usize != *n);
+    let known = info.shape.as_ref().filter(|dims| !dims.is_empty());
+    *first == n
+        && known
+            .is_none_or(|dims| dims.len() == shape.len() && dims[1..].iter().zip(rest).all(same))
 }
 
 fn description(path: &str, model: &Model<'_>, opsets: &Opsets) -> String {
@@ -463,6 +520,15 @@ fn description(path: &str, model: &Model<'_>, opsets: &Opsets) -> String {
     text + "."
 }
 
+/// A name that is not taken, which it is from now on.
+fn free(labels: &mut BTreeSet<String>, name: &str) -> String {
+    let mut label = name.to_string();
+    while !labels.insert(label.clone()) {
+        label.push('_');
+    }
+    label
+}
+
 /// A name of the graph as one at the border, where it is also that of a file.
 fn plain_name(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
@@ -473,10 +539,18 @@ fn plain_name(name: &str) -> String {
     label
 }
 
-/// What the lines of a node are marked with.
+/// What the lines of a node are marked with: its name, or that of what it gives, and the operator.
 fn comment(node: &Node<'_>) -> String {
-    let name = node.name.split_whitespace().collect::<Vec<_>>().join(" ");
-    if name.is_empty() { node.op.into() } else { format!("{name} ({})", node.op) }
+    let plain = |name: &str| -> String {
+        let words = name.split_whitespace().collect::<Vec<_>>().join(" ");
+        words.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect()
+    };
+    let name = plain(node.name);
+    let given = node.outputs.first().map_or(String::new(), |name| plain(name));
+    match if name.is_empty() { given } else { name } {
+        name if name.is_empty() => node.op.into(),
+        name => format!("{name} ({})", node.op),
+    }
 }
 
 /// Reads files of external data, each once.

@@ -6,6 +6,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `options` | what the caller decides |
 //! | `wire`, `proto` | protocol buffers, and the messages of a model |
 //! | `tensor` | constants |
 //! | `view` | affine views |
@@ -16,6 +17,7 @@
 //! | `ml` | the operators of `ai.onnx.ml` |
 //! | `graph` | inputs, nodes in order, outputs |
 //! | `fuse` | two nodes that are cheaper together |
+//! | `watch` | what the nodes give, and what they should |
 //!
 //! Everything that is known while importing is carried out: shapes, positions, factors. So a network exported with dynamic axes has
 //! fixed ones here, once the shapes of its inputs are known. Bytes from the file give an error, never a panic, and no allocation is much
@@ -34,6 +36,7 @@ mod loss;
 mod ml;
 mod movement;
 mod norm;
+mod options;
 mod places;
 mod program;
 mod proto;
@@ -44,44 +47,29 @@ mod resize;
 mod table;
 mod tensor;
 mod view;
+mod watch;
 mod window;
 mod wire;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
+
+pub use options::Options;
+#[cfg(feature = "clap")]
+pub use options::{Arguments, HEADING};
+pub use watch::{Reference, Tap, Watched, reference, watched};
 
 use crate::diagnostics::Diagnostic;
+use crate::ir::{Block, Module};
 use crate::passes::Level;
 use crate::source::{Loader, SourceMap};
 use crate::{CompileOptions, Compiled, Failure};
+use program::Purpose;
 
 /// Largest model, and largest file of external data, in bytes.
 pub const MAX_MODEL_BYTES: usize = 8 << 30;
 /// The input that takes the weights.
 pub const WEIGHTS: &str = program::WEIGHTS;
-
-/// What the caller decides.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Width and fraction of floats.
-    pub fix: (u32, u32),
-    /// Width of integers.
-    pub int: u32,
-    /// Shapes of inputs whose shapes the model leaves open, or of all.
-    pub shapes: BTreeMap<String, Vec<usize>>,
-    /// Whether all parties learn the weights.
-    pub public_weights: bool,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            fix: crate::check::types::DEFAULT_FIX,
-            int: 32,
-            shapes: BTreeMap::new(),
-            public_weights: false,
-        }
-    }
-}
 
 /// A model as a program.
 #[derive(Clone, Debug, Default)]
@@ -92,6 +80,10 @@ pub struct Model {
     pub weights: Vec<f32>,
     /// What the user should hear all the same.
     pub warnings: Vec<Diagnostic>,
+    /// The node that each line of the program is of, with its operator; empty for the first lines, which are of none.
+    nodes: Vec<Rc<str>>,
+    /// What nodes give, where it comes out.
+    taps: Vec<Tap>,
 }
 
 /// Turns the model in `path` into a program. Files are asked of `loader`, by paths relative to the model's folder.
@@ -103,15 +95,50 @@ pub fn import(
     loader: &dyn Loader,
     options: &Options,
 ) -> Result<Model, Vec<Diagnostic>> {
+    import_for(path, loader, options, Purpose::Run)
+}
+
+fn import_for(
+    path: &str,
+    loader: &dyn Loader,
+    options: &Options,
+    purpose: Purpose,
+) -> Result<Model, Vec<Diagnostic>> {
+    read(path, loader, |model| graph::import(path, model, loader, options, purpose))?
+}
+
+/// What is made of the messages in a file.
+fn read<T>(
+    path: &str,
+    loader: &dyn Loader,
+    make: impl FnOnce(&proto::Model<'_>) -> T,
+) -> Result<T, Vec<Diagnostic>> {
     let bytes = loader.load(path).map_err(|why| {
         vec![Diagnostic::global(format!("cannot read the model `{path}`: {why}"))]
     })?;
     let model = proto::model(&bytes)
         .map_err(|why| vec![Diagnostic::global(format!("`{path}` is no ONNX model: {why}"))])?;
-    graph::import(path, &model, loader, options)
+    Ok(make(&model))
 }
 
-/// Compiles the model in `path` to a graph.
+/// An input of a model, other than its weights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Name of the input of the program.
+    pub name: String,
+    /// Whether the model leaves its shape open, wholly or in part.
+    pub open: bool,
+}
+
+/// The inputs of the model in `path`.
+///
+/// # Errors
+/// When the file is no model.
+pub fn inputs(path: &str, loader: &dyn Loader) -> Result<Vec<Input>, Vec<Diagnostic>> {
+    read(path, loader, graph::inputs)
+}
+
+/// Compiles the model in `path` to a graph. Its operations are placed at nodes of the network.
 ///
 /// # Errors
 /// As [`import`].
@@ -120,13 +147,48 @@ pub fn compile(
     loader: &dyn Loader,
     options: &Options,
 ) -> Result<(Compiled, Model), Failure> {
-    let model = import(path, loader, options)
+    compile_for(path, loader, options, Purpose::Run)
+}
+
+fn compile_for(
+    path: &str,
+    loader: &dyn Loader,
+    options: &Options,
+    purpose: Purpose,
+) -> Result<(Compiled, Model), Failure> {
+    let model = import_for(path, loader, options, purpose)
         .map_err(|diagnostics| Failure { diagnostics, sources: SourceMap::default() })?;
     let name = format!("{path}.mpc");
     let files = BTreeMap::from([(name.clone(), model.source.clone())]);
-    let mut compiled = crate::compile(&name, &files, &CompileOptions::default())?;
+    let places = CompileOptions { places_of_program: true, ..CompileOptions::default() };
+    let mut compiled = crate::compile_as(&name, &files, &places, purpose == Purpose::Reference)?;
+    place(&mut compiled.module, &model.nodes);
     compiled.warnings.extend(model.warnings.iter().cloned());
     Ok((compiled, model))
+}
+
+/// Puts the name of its node in the place of the file of each operation.
+fn place(module: &mut Module, nodes: &[Rc<str>]) {
+    let mut known: BTreeMap<Rc<str>, u32> = BTreeMap::new();
+    let mut number = |line: u32| {
+        let node = nodes.get(line.checked_sub(1)? as usize).filter(|node| !node.is_empty())?;
+        let next = known.len() as u32 + 1;
+        Some(*known.entry(node.clone()).or_insert(next))
+    };
+    for entry in &mut module.entries {
+        place_block(&mut entry.body, &mut number);
+    }
+    module.files.truncate(1);
+    let mut names: Vec<_> = known.into_iter().collect();
+    names.sort_by_key(|(_, number)| *number);
+    module.files.extend(names.iter().map(|(name, _)| name.to_string()));
+}
+
+fn place_block(block: &mut Block, number: &mut impl FnMut(u32) -> Option<u32>) {
+    for node in &mut block.nodes {
+        node.span.file = number(node.span.line).unwrap_or(0);
+        node.blocks.iter_mut().for_each(|inner| place_block(inner, number));
+    }
 }
 
 /// Compiles the model in `path` to bytecode.

@@ -114,6 +114,13 @@ pub(super) fn reshape(c: &mut Call<'_, '_, '_>) -> Outputs {
             n => n,
         });
     }
+    // A row for the one sample that the model is for becomes one for each.
+    if let (Some(n), Some(first)) = (c.p.samples, shape.first_mut())
+        && *first == 1
+        && x.shape().first() == Some(&n)
+    {
+        *first = n as i64;
+    }
     if let Some(open) = shape.iter().position(|n| *n == -1) {
         shape[open] = 1;
         let known = size(&shape_of(&shape)?);

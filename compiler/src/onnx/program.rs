@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use super::Options;
 use super::tensor::{Constant, Data, Kind, MAX_ELEMENTS, size};
 use super::view::View;
+use super::watch::fix_of;
+use super::{Options, Tap};
 
 /// Most elements of a list of floats that is written out.
 const MAX_LIST: usize = 1 << 14;
@@ -74,20 +75,42 @@ impl From<Constant> for Value {
     }
 }
 
+/// What a program is made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be run.
+    #[default]
+    Run,
+    /// To see what the nodes give.
+    Watch,
+    /// To see what they should give.
+    Reference,
+}
+
 /// A place in the writing of a program, to come back to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Mark {
     lines: usize,
     weights: usize,
     saturated: usize,
+    taps: usize,
 }
 
 /// The text so far.
 pub(super) struct Program<'o> {
     pub(super) options: &'o Options,
+    purpose: Purpose,
+    /// How many samples a model for one is given.
+    pub(super) samples: Option<usize>,
     lines: Vec<String>,
+    /// The node of each line.
+    nodes: Vec<Rc<str>>,
+    /// The node at hand.
+    node: Rc<str>,
+    /// What nodes have given: node and variable.
+    taps: Vec<(Rc<str>, String)>,
     /// What follows the lines of the node at hand.
-    pub(super) comment: String,
+    comment: String,
     next: usize,
     pub(super) weights: Vec<f32>,
     /// Where constants lie among the weights; the constants are kept, so that no address is used twice.
@@ -99,10 +122,15 @@ pub(super) struct Program<'o> {
 }
 
 impl<'o> Program<'o> {
-    pub(super) fn new(options: &'o Options) -> Program<'o> {
+    pub(super) fn new(options: &'o Options, purpose: Purpose) -> Program<'o> {
         Program {
             options,
+            purpose,
+            samples: None,
             lines: vec![],
+            nodes: vec![],
+            node: Rc::from(""),
+            taps: vec![],
             comment: String::new(),
             next: 0,
             weights: vec![],
@@ -114,7 +142,7 @@ impl<'o> Program<'o> {
 
     /// The element type as written.
     pub(super) fn elem(&self, kind: Kind) -> String {
-        let Options { fix: (k, f), int, .. } = self.options;
+        let ((k, f), int) = (fix_of(self.purpose, self.options), self.options.int);
         match kind {
             Kind::Float => format!("fix<{k},{f}>"),
             Kind::Int => format!("int<{int}>"),
@@ -130,19 +158,50 @@ impl<'o> Program<'o> {
 
     /// Where the program stands.
     pub(super) fn mark(&self) -> Mark {
-        Mark { lines: self.lines.len(), weights: self.weights.len(), saturated: self.saturated }
+        let Program { lines, weights, saturated, taps, .. } = self;
+        let (lines, weights, taps) = (lines.len(), weights.len(), taps.len());
+        Mark { lines, weights, saturated: *saturated, taps }
     }
 
     /// Forgets what was written since.
     pub(super) fn rollback(&mut self, mark: Mark) {
         self.lines.truncate(mark.lines);
+        self.nodes.truncate(mark.lines);
+        self.taps.truncate(mark.taps);
         self.weights.truncate(mark.weights);
         self.saturated = mark.saturated;
         self.stored.retain(|_, (start, _)| *start < mark.weights);
     }
 
+    /// What follows is of this node.
+    pub(super) fn begin(&mut self, node: &str) {
+        self.comment = node.to_string();
+        self.node = Rc::from(node);
+    }
+
+    /// Notes what the node at hand gives, if somebody wants to see it.
+    pub(super) fn tap(&mut self, output: &Value) {
+        if let Value::Var(Var { name, kind: Kind::Float, .. }) = output
+            && self.purpose != Purpose::Run
+        {
+            self.taps.push((self.node.clone(), name.clone()));
+        }
+    }
+
+    /// Lets out what was noted, under names of its own.
+    pub(super) fn let_out(&mut self, mut label: impl FnMut(&str) -> String) -> Vec<Tap> {
+        let taps = std::mem::take(&mut self.taps);
+        let tap = |(node, variable): (Rc<str>, String)| {
+            let output = label("tap");
+            self.line(format!("output {variable} to user as \"{output}\";"));
+            Tap { output, node: node.to_string() }
+        };
+        taps.into_iter().map(tap).collect()
+    }
+
     /// A line as it is.
     pub(super) fn line(&mut self, text: String) {
+        self.nodes.push(self.node.clone());
         let comment = std::mem::take(&mut self.comment);
         self.lines.push(if comment.is_empty() { text } else { format!("{text}  // {comment}") });
     }
@@ -166,6 +225,11 @@ impl<'o> Program<'o> {
         let name = self.fresh();
         self.line(format!("let {name} = {expression};"));
         Ok(Value::Var(Var { name, shape: shape.to_vec(), kind }))
+    }
+
+    /// The node of each line.
+    pub(super) fn nodes(&mut self) -> Vec<Rc<str>> {
+        std::mem::take(&mut self.nodes)
     }
 
     /// All lines.

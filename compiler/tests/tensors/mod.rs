@@ -1,4 +1,5 @@
 //! Models with data, as folders: `model.onnx`, and `test_data_set_*` with `input_*.pb` and `output_*.pb`, each a tensor.
+#![allow(dead_code, reason = "every test binary uses a part")]
 
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,7 @@ pub(crate) fn build(
 }
 
 /// A name of a graph as that of an input.
-fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     name.chars().map(|c| if plain(c) { c } else { '_' }).collect()
 }

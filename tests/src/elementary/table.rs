@@ -1,5 +1,7 @@
 //! Every elementary function: a line for each of its properties.
 
+use mpc_compiler::ir::real::erf;
+
 use super::points::{
     both_signs, exponents, grid, near_zero, planes, powers, quotients, sines, single, tangents,
 };
@@ -10,19 +12,6 @@ const WIDE: &[(u32, u32)] = &[(40, 16), (32, 12), (48, 24), (24, 8), (60, 20), (
 
 fn two_to(n: i32) -> f64 {
     f64::from(n).exp2()
-}
-
-/// The error function, by a series without cancellation.
-fn erf(x: f64) -> f64 {
-    if x.abs() > 6.0 {
-        return x.signum();
-    }
-    let (mut term, mut sum) = (x, x);
-    for n in 1..200 {
-        term *= 2.0 * x * x / f64::from(2 * n + 1);
-        sum += term;
-    }
-    std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp() * sum
 }
 
 impl Type {

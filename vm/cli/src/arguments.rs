@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use mpc_compiler::onnx;
 use mpc_protocols::{Comparison, Truncation};
 use mpc_runtime::{Party, Result};
 use mpc_vm::net::Network;
 use mpc_vm::session::check_threads;
 
-use crate::case;
+use crate::{case, inputs, load, wrong};
 
 /// Secure multi-party computation on bytecode made by mpcc.
 #[derive(Parser)]
@@ -36,6 +37,23 @@ pub(crate) enum Command {
     NetCheck(NetCheck),
 }
 
+/// What becomes of outputs.
+#[derive(Args, Clone)]
+pub(crate) struct Shown {
+    /// Write outputs as DIR/NAME.npy instead of printing them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output_dir: Option<PathBuf>,
+    /// Print outputs as one line of JSON each
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print only the K largest numbers of each row of an output, with their places from 0: the likeliest classes
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) top: Option<u64>,
+    /// What the places of --top are called, one label a line
+    #[arg(long, value_name = "FILE", requires = "top")]
+    pub(crate) labels: Option<PathBuf>,
+}
+
 /// What `local` and `run` share.
 #[derive(Args, Clone)]
 pub(crate) struct Choice {
@@ -50,15 +68,12 @@ pub(crate) struct Choice {
     /// Party that plays a role; `bidders=2` stands for the whole array
     #[arg(long, value_name = "ROLE=PARTY", value_parser = pair)]
     pub(crate) role: Vec<(String, String)>,
-    /// File of an input; `ROLE.NAME` where several roles have one of that name
-    #[arg(long, value_name = "NAME=PATH", value_parser = pair)]
+    /// File of an input (.npy, .npz, .csv, .json); `ROLE.NAME` where several roles have one of that name. An .npz or .json file
+    /// without a name gives every input that it has an array for
+    #[arg(long, value_name = "[NAME=]PATH", value_parser = input)]
     pub(crate) input: Vec<(String, String)>,
-    /// Write outputs as DIR/NAME.npy instead of printing them
-    #[arg(long, value_name = "DIR")]
-    pub(crate) output_dir: Option<PathBuf>,
-    /// Print outputs as one line of JSON each
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
     /// Write statistics as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) stats: Option<PathBuf>,
@@ -88,6 +103,12 @@ pub(crate) struct Choice {
     /// Do not print the summary
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) model: onnx::Arguments,
+    /// Party that owns the weights of a model, as --role model=PARTY says: party 0 if nothing is said. Role user gives
+    /// the other inputs and gets the results
+    #[arg(long, value_name = "PARTY", help_heading = onnx::HEADING)]
+    pub(crate) model_owner: Option<String>,
 }
 
 #[derive(Args)]
@@ -146,8 +167,18 @@ impl Choice {
     /// With what the folder says, if the file is one.
     pub(crate) fn resolved(&self) -> Result<Choice> {
         let mut choice = self.clone();
-        let Choice { file, small, define, input, .. } = &mut choice;
+        let Choice { file, small, define, input, role, model_owner, .. } = &mut choice;
+        inputs::expand(input)?;
         case::resolve(file, *small, define, input)?;
+        if let Some(party) = model_owner.take() {
+            if !load::is_model(file) {
+                return Err(load::only_for_models("--model-owner", file));
+            }
+            if role.iter().any(|(name, _)| name == "model") {
+                return Err(wrong("--model-owner and --role model=PARTY say the same; give one"));
+            }
+            role.push(("model".into(), party));
+        }
         Ok(choice)
     }
 }
@@ -204,15 +235,12 @@ pub(crate) struct Emulate {
     /// Report values that exceed their announced bits
     #[arg(long)]
     pub(crate) checked: bool,
-    /// File of an input; `ROLE.NAME` where several roles have one of that name
-    #[arg(long, value_name = "NAME=PATH", value_parser = pair)]
+    /// File of an input (.npy, .npz, .csv, .json); `ROLE.NAME` where several roles have one of that name. An .npz or .json file
+    /// without a name gives every input that it has an array for
+    #[arg(long, value_name = "[NAME=]PATH", value_parser = input)]
     pub(crate) input: Vec<(String, String)>,
-    /// Write outputs as DIR/NAME.npy instead of printing them
-    #[arg(long, value_name = "DIR")]
-    pub(crate) output_dir: Option<PathBuf>,
-    /// Print outputs as one line of JSON each
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
     /// Entry of the program
     #[arg(long, default_value = "main")]
     pub(crate) entry: String,
@@ -222,6 +250,8 @@ pub(crate) struct Emulate {
     /// Constant of a source program
     #[arg(short = 'D', value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) define: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) model: onnx::Arguments,
 }
 
 #[derive(Args)]
@@ -257,6 +287,15 @@ pub(crate) struct NetCheck {
 fn threads(text: &str) -> std::result::Result<usize, String> {
     let threads = text.parse().map_err(|_| format!("`{text}` is no number"))?;
     check_threads(threads).map(|()| threads)
+}
+
+/// `NAME=PATH`; without a name a file that has names in it.
+fn input(text: &str) -> std::result::Result<(String, String), String> {
+    if !text.contains('=') && [".npz", ".json"].iter().any(|end| text.ends_with(end)) {
+        return Ok((String::new(), text.into()));
+    }
+    let why = "expected NAME=PATH, or the PATH of an .npz or .json file with arrays of these names";
+    pair(text).map_err(|_| why.into())
 }
 
 fn pair(text: &str) -> std::result::Result<(String, String), String> {

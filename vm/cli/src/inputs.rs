@@ -40,6 +40,24 @@ pub(crate) fn read(
     Ok(values)
 }
 
+/// Puts the names in a file in the place of it, where it was given without a name. What has a name of its own comes first.
+pub(crate) fn expand(inputs: &mut Vec<(String, String)>) -> Result<()> {
+    let (mut out, unnamed): (Vec<_>, Vec<_>) =
+        inputs.drain(..).partition(|(name, _)| !name.is_empty());
+    let named = out.clone();
+    for (_, path) in unnamed {
+        for name in data::names(Path::new(&path))? {
+            if !named.iter().any(|(known, _)| *known == name) {
+                let member =
+                    if path.ends_with(".npz") { format!("{path}:{name}") } else { path.clone() };
+                out.push((name, member));
+            }
+        }
+    }
+    *inputs = out;
+    Ok(())
+}
+
 /// The `--input` arguments that concern inputs of a party.
 pub(crate) fn of_party(
     program: &Program,

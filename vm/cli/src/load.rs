@@ -10,7 +10,7 @@ use mpc_compiler::folder::{Files, Folder};
 use mpc_compiler::onnx::{self, MAX_MODEL_BYTES, WEIGHTS};
 use mpc_compiler::passes::Level;
 use mpc_compiler::{CompileOptions, Failure as CompileFailure, diagnostics};
-use mpc_runtime::Result;
+use mpc_runtime::{Error, Result};
 use mpc_vm::data;
 
 use crate::local::Directory;
@@ -52,13 +52,28 @@ pub(crate) fn load(
     path: &Path,
     defines: &[(String, String)],
     inputs: &[(String, String)],
+    arguments: &onnx::Arguments,
 ) -> Outcome<Loaded> {
+    if let Some(option) = arguments.given().filter(|_| !is_model(path)) {
+        return Err(only_for_models(option, path).into());
+    }
     match path.extension().and_then(|e| e.to_str()) {
         Some("mpc") => compile(path, defines, inputs),
-        Some("onnx") if defines.is_empty() => model(path, inputs),
+        Some("onnx") if defines.is_empty() => model(path, inputs, arguments),
+        Some("onnx") => Err(wrong("-D is for source programs; a model has no constants").into()),
         _ if defines.is_empty() => read(path),
         _ => Err(wrong("-D is for source programs; bytecode has its constants in it").into()),
     }
+}
+
+/// Whether a file is a model, by its name.
+pub(crate) fn is_model(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "onnx")
+}
+
+/// The error for an option about models.
+pub(crate) fn only_for_models(option: &str, path: &Path) -> Error {
+    wrong(format!("{option} is for models (.onnx); {} is none", path.display()))
 }
 
 fn read(path: &Path) -> Outcome<Loaded> {
@@ -68,20 +83,22 @@ fn read(path: &Path) -> Outcome<Loaded> {
 }
 
 /// Compiles a model. Sizes that it leaves open are those of the data.
-fn model(path: &Path, inputs: &[(String, String)]) -> Outcome<Loaded> {
+fn model(path: &Path, inputs: &[(String, String)], arguments: &onnx::Arguments) -> Outcome<Loaded> {
     let folder = folder(path)?.with_limit(MAX_MODEL_BYTES);
-    let mut options = onnx::Options::default();
+    let mut options = arguments.options().map_err(wrong)?;
     let build = |options: &onnx::Options| onnx::build(folder.main(), &folder, options, Level::Full);
     let mut built = build(&options);
     let open = |f: &CompileFailure| f.diagnostics.iter().any(|d| d.title.contains("give --shape"));
     if built.as_ref().is_err_and(open) && !inputs.is_empty() {
-        options.shapes = shapes(inputs)?;
+        let given = std::mem::replace(&mut options.shapes, shapes(inputs)?);
         options.shapes.remove(WEIGHTS);
+        options.shapes.extend(given);
         built = build(&options);
     }
     let (program, compiled, model) = built.map_err(|failure| told(&failure))?;
     tell(&compiled.warnings, &compiled.sources);
     let mut loaded = verified(path, program)?;
+    one_sample(&loaded.program, inputs)?;
     if !model.weights.is_empty() {
         let directory = Directory::new()?;
         let file = directory.0.join(WEIGHTS_FILE);
@@ -90,6 +107,27 @@ fn model(path: &Path, inputs: &[(String, String)]) -> Outcome<Loaded> {
         loaded.weights = Some(directory);
     }
     Ok(loaded)
+}
+
+/// An error for data of several samples where the model takes one.
+fn one_sample(program: &Program, inputs: &[(String, String)]) -> Outcome {
+    for (key, path) in inputs {
+        let name = key.rsplit('.').next().unwrap_or(key);
+        let Some(variable) = program.inputs.iter().find(|v| v.name == name) else { continue };
+        let shape = data::shape_of(Path::new(path), name)?;
+        if let ([1, wanted @ ..], [n, found @ ..]) = (&variable.shape[..], &shape[..])
+            && wanted == found
+            && *n > 1
+        {
+            let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();
+            let sizes = sizes.join(",");
+            return Err(wrong(format!(
+                "input `{name}`: {path} holds {n} samples, the model takes one; --shape {name}={sizes} runs them together"
+            ))
+            .into());
+        }
+    }
+    Ok(())
 }
 
 /// The folder of a program.

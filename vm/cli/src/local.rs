@@ -27,7 +27,7 @@ const GRACE: Duration = Duration::from_millis(2500);
 
 pub(crate) fn run(choice: &Choice, parties: Option<u64>, task: Task) -> Outcome {
     let mut choice = choice.resolved()?;
-    let loaded = load::load(&choice.file, &choice.define, &choice.input)?;
+    let loaded = load::load(&choice.file, &choice.define, &choice.input, &choice.model)?;
     choice.input = loaded.inputs(&choice.input);
     let choice = &choice;
     load::entry(&loaded.program, &choice.entry)?;
@@ -162,11 +162,17 @@ fn command(
     if let Some(bits) = choice.stat_sec {
         option("stat-sec", bits.to_string());
     }
-    if choice.json {
+    if choice.shown.json {
         command.arg("--json");
     }
-    if let Some(directory) = &choice.output_dir {
+    if let Some(directory) = &choice.shown.output_dir {
         command.arg("--output-dir").arg(directory);
+    }
+    if let Some(count) = choice.shown.top {
+        command.args(["--top", &count.to_string()]);
+    }
+    if let Some(labels) = &choice.shown.labels {
+        command.arg("--labels").arg(labels);
     }
     Ok(command)
 }

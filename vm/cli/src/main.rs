@@ -18,6 +18,7 @@ mod protocols;
 mod results;
 mod run;
 mod stats;
+mod top;
 
 use std::fmt::Display;
 use std::io::Write;

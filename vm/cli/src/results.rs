@@ -1,23 +1,25 @@
 //! Outputs of a program, printed or written.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use mpc_bytecode::{Program, Receivers};
+use mpc_bytecode::{Program, Receivers, Variable};
 use mpc_runtime::Result;
 use mpc_vm::data::output;
 
-use crate::arguments::Choice;
+use crate::arguments::{Choice, Shown};
+use crate::top::Top;
 use crate::{print, wrong};
 
 /// Makes sure that what `choice` says of outputs can be done, before anything runs.
 pub(crate) fn check(program: &Program, choice: &Choice) -> Result<()> {
-    check_outputs(program, choice.output_dir.as_deref())?;
+    check_outputs(program, &choice.shown)?;
     choice.stats.as_deref().map_or(Ok(()), output::check_writable)
 }
 
-/// Makes sure that every output has a file of its own that can be written.
-pub(crate) fn check_outputs(program: &Program, directory: Option<&Path>) -> Result<()> {
-    let Some(directory) = directory else { return Ok(()) };
+/// Makes sure that every output has a file of its own that can be written, and that labels fit.
+pub(crate) fn check_outputs(program: &Program, shown: &Shown) -> Result<()> {
+    Top::of(shown, program)?;
+    let Some(directory) = shown.output_dir.as_deref() else { return Ok(()) };
     let failed = |e: std::io::Error| wrong(format!("{}: {e}", directory.display()));
     std::fs::create_dir_all(directory).map_err(failed)?;
     let mut taken: Vec<(PathBuf, &str)> = vec![];
@@ -42,9 +44,9 @@ pub(crate) fn check_outputs(program: &Program, directory: Option<&Path>) -> Resu
 pub(crate) fn give<'a>(
     program: &Program,
     outputs: impl Iterator<Item = (usize, &'a [i128])>,
-    directory: Option<&Path>,
-    json: bool,
+    shown: &Shown,
 ) -> Result<()> {
+    let top = Top::of(shown, program)?;
     let mut out = String::new();
     let mut last = None;
     for (id, values) in outputs {
@@ -54,18 +56,39 @@ pub(crate) fn give<'a>(
             continue;
         }
         last = Some((id, values));
-        if let Some(directory) = directory {
+        if let Some(directory) = &shown.output_dir {
             output::write(directory, variable, values)?;
-            continue;
         }
-        let text = if json {
+        let text = match &top {
+            Some(top) => ranked(top, variable, values, shown.json),
+            None => None,
+        };
+        if let Some(text) = text.or_else(|| whole(variable, values, shown)) {
+            out += &text;
+            out.push('\n');
+        }
+    }
+    print(out)
+}
+
+/// An output as it is printed, unless it is written.
+fn whole(variable: &Variable, values: &[i128], shown: &Shown) -> Option<String> {
+    let text = || {
+        if shown.json {
             let value = output::json(variable, values);
             serde_json::json!({ "name": variable.name, "value": value }).to_string()
         } else {
             output::text(variable, values)
-        };
-        out += &text;
-        out.push('\n');
+        }
+    };
+    shown.output_dir.is_none().then(text)
+}
+
+/// The largest numbers of an output that has rows.
+fn ranked(top: &Top, variable: &Variable, values: &[i128], json: bool) -> Option<String> {
+    if json {
+        let rows = top.json(variable, values)?;
+        return Some(serde_json::json!({ "name": variable.name, "top": rows }).to_string());
     }
-    print(out)
+    top.text(variable, values)
 }

@@ -37,7 +37,7 @@ pub(crate) fn run(place: &Place, choice: &Choice, task: Task, started: Instant) 
     }
     let session = Session::load(place.config)?;
     let parties = session.parties.len();
-    let loaded = load::load(&choice.file, &choice.define, &choice.input)?;
+    let loaded = load::load(&choice.file, &choice.define, &choice.input, &choice.model)?;
     let given = loaded.inputs(&choice.input);
     let program = Rc::new(loaded.program);
     let entry = load::entry(&program, &choice.entry)?;
@@ -133,7 +133,7 @@ pub(crate) fn run(place: &Place, choice: &Choice, task: Task, started: Instant) 
     let outputs = (outcome.outputs.iter())
         .filter(|(id, _)| prints(*id))
         .map(|(id, values)| (*id as usize, values.as_slice()));
-    results::give(&program, outputs, choice.output_dir.as_deref(), choice.json)?;
+    results::give(&program, outputs, &choice.shown)?;
     let seconds = Seconds { total: started.elapsed(), setup: setup_time, run: run_time };
     let party = stats::of_party(&program, me, &outcome.stats, outcome.instructions, &seconds);
     if place.child {

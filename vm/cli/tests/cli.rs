@@ -225,7 +225,7 @@ fn bad_input_is_told_in_one_line_with_exit_code_2() {
     refused(&["emulate", &file, "--input", &input(&place, "a", "long.csv")], "shape [1, 3]");
     refused(&["emulate", &file, "--input", &input(&place, "a", "large.csv")], "large.csv:2:");
     refused(&["emulate", &file, "--entry", "train"], "no entry `train`");
-    refused(&["emulate", &file, "--input", "a"], "NAME=VALUE");
+    refused(&["emulate", &file, "--input", "a"], "NAME=PATH");
     refused(&["emulate", &file, "--chekced"], "--checked");
     refused(&["local", &file, "--protocol", "rep33"], "rep33");
     refused(&["local", &file, "--protocol", "plain", "--parties", "2"], "1 parties");

@@ -90,6 +90,36 @@ pub fn read_input(path: &Path, variable: &Variable) -> Result<Vec<i128>> {
     convert::to_integers(&array, variable).map_err(wrong)
 }
 
+/// The array in a file, as it is. `path` may be `FILE.npz:ARRAY`, and `name` chooses as for [`read_input`].
+///
+/// # Errors
+/// `Program`, as [`read_input`].
+pub fn read_array(path: &Path, name: &str) -> Result<Array> {
+    let (path, member) = split_member(path);
+    let wrong = |e: String| Error::Program(format!("input `{name}`: {}{e}", path.display()));
+    read(&path, member.as_deref(), name, &|_| Ok(())).map_err(wrong)
+}
+
+/// The names of the arrays in an `.npz` file, or of the members of a JSON object.
+///
+/// # Errors
+/// `Program`, with the file; also for a file without names.
+pub fn names(path: &Path) -> Result<Vec<String>> {
+    let wrong = |e: String| Error::Program(format!("{}{e}", path.display()));
+    let (kind, file, bytes) = open(path).map_err(wrong)?;
+    match kind {
+        Kind::Npz => {
+            let archive = archive(file).map_err(wrong)?;
+            let names = archive.file_names().flatten();
+            Ok(names.map(|n| n.strip_suffix(".npy").unwrap_or(&n).to_string()).collect())
+        }
+        Kind::Json => table::members(&text(file, bytes).map_err(wrong)?).map_err(wrong),
+        Kind::Npy | Kind::Csv => {
+            Err(wrong(": only .npz and .json have names; give NAME=PATH".into()))
+        }
+    }
+}
+
 /// The shape of the array in a file, without its values where the format allows.
 ///
 /// # Errors
@@ -284,10 +314,16 @@ mod tests {
             directory.file("a.json", b"[[1, -2, 3], [4, 5, -6]]"),
             directory.file("b.json", b"{\"y\": 7, \"x\": [[1, -2, 3.0], [4, 5, -6]]}"),
         ];
-        for path in files {
-            assert_eq!(read_input(&path, &int).unwrap(), expected, "{}", path.display());
-            assert_eq!(shape_of(&path, "x").unwrap(), [2, 3]);
+        for path in &files {
+            assert_eq!(read_input(path, &int).unwrap(), expected, "{}", path.display());
+            assert_eq!(shape_of(path, "x").unwrap(), [2, 3]);
+            assert_eq!(read_array(path, "x").unwrap().shape, [2, 3]);
         }
+        assert_eq!(names(&files[1]).unwrap(), ["other", "x"]);
+        let mut members = names(&files[6]).unwrap();
+        members.sort();
+        assert_eq!(members, ["x", "y"]);
+        assert!(names(&files[0]).is_err() && names(&files[5]).is_err());
     }
 
     #[test]

@@ -66,7 +66,8 @@ fn write_nested(
     out.push(']');
 }
 
-fn scalar(element: Element, value: i128) -> String {
+/// A single value.
+pub fn scalar(element: Element, value: i128) -> String {
     match element {
         Element::Bool => (value != 0).to_string(),
         Element::Fix(_, fraction) => convert::to_real(value, fraction).to_string(),

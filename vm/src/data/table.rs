@@ -57,6 +57,17 @@ fn not_a_number(line: u64, column: usize, cell: &str) -> String {
     format!(":{line}: column {column}: `{shown}` is no number")
 }
 
+/// The names in an object.
+///
+/// # Errors
+/// As [`read_csv`].
+pub fn members(text: &str) -> Result<Vec<String>, String> {
+    match serde_json::from_str(text).map_err(|e| format!(":{}: {e}", e.line().max(1)))? {
+        Value::Object(members) => Ok(members.keys().cloned().collect()),
+        _ => Err(": this is no object of named arrays; give NAME=PATH".into()),
+    }
+}
+
 /// Reads nested arrays of numbers or booleans, or the member `name` of an object.
 ///
 /// # Errors

@@ -42,6 +42,8 @@ const MAX_REGISTERS: u64 = 1 << 31;
 pub struct Options {
     /// Report values that exceed their bounds.
     pub checked: bool,
+    /// Scale back as probabilistic truncation does: to one of the two nearest, by chance.
+    pub probabilistic: bool,
     /// Seed of the program's secret randomness.
     pub seed: u64,
     /// Most instructions to execute.
@@ -50,7 +52,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { checked: false, seed: 0, max_steps: u64::MAX }
+        Options { checked: false, probabilistic: false, seed: 0, max_steps: u64::MAX }
     }
 }
 
@@ -295,6 +297,15 @@ impl Emulator<'_> {
 
     fn nearest(&self, a: i128, shift: u32) -> i128 {
         if shift == 0 { a } else { self.add(a, 1 << (shift - 1)) >> shift }
+    }
+
+    /// a / 2^shift: the nearest, or one of the two nearest with the probability of what is cut off.
+    fn scaled_back(&self, a: i128, shift: u32) -> i128 {
+        if self.options.probabilistic {
+            self.add(a, self.random_bits(shift)) >> shift
+        } else {
+            self.nearest(a, shift)
+        }
     }
 
     fn sums(&self, a: &[i128], inner: u64, rows: usize) -> Vec<i128> {

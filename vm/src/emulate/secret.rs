@@ -59,7 +59,7 @@ impl execute::Multiply for Emulator<'_> {
             e.within(choose(&g.dst.0, e.get(&g.cond)?, e.get(&g.a)?, e.get(&g.b)?), g.bits)
         };
         trunc(TruncSecret) = |e, g| {
-            map(&g.dst.0, e.bounded(&g.a, g.bits)?, |a| e.nearest(a, g.shift.0))
+            map(&g.dst.0, e.bounded(&g.a, g.bits)?, |a| e.scaled_back(a, g.shift.0))
         };
         shrs(ShiftSecret) = |e, g| map(&g.dst.0, e.bounded(&g.a, g.bits)?, |a| a >> g.shift.0);
         wraps(WrapSecret) = |e, g| map(&g.dst.0, e.bounded(&g.a, g.bits)?, |a| wrap(a, g.k.0));

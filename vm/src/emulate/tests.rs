@@ -100,6 +100,27 @@ fn a_value_beyond_its_bound_is_found_with_its_line() {
 }
 
 #[test]
+fn probabilistic_truncation_gives_one_of_the_two_nearest() {
+    let code = [
+        "ldc (c0:32, 11)",
+        "lds (s0:32, c0:32, 5)",
+        "trunc (s32:32, s0:32, 5, 3)",
+        "open (c0:32, s32:32, 5)",
+        "output ($0, c0:32)",
+        "halt ()",
+    ];
+    let program = program(&code, &[(Element::Int(64), 32)]);
+    let run = |probabilistic| {
+        let options = Options { probabilistic, ..Options::default() };
+        emulate(&program, 0, &[], &mut States::new(), options).unwrap().outputs[0].1.clone()
+    };
+    assert!(run(false).iter().all(|v| *v == 1));
+    let up = run(true).iter().filter(|v| **v == 2).count();
+    assert!(run(true).iter().all(|v| [1, 2].contains(v)));
+    assert!((4..24).contains(&up), "3 of 8 are rounded up: {up} of 32");
+}
+
+#[test]
 fn faults_are_errors_with_their_place() {
     let cases = [
         (vec!["ldc (c0:1, 1)", "divc (c0:1, c0:1, c1:1)"], "division by zero"),
