@@ -9,9 +9,10 @@
 //!           nothing but the correction of the extension is sent. More parties need one bit for each peer.
 //! Cost:     a triple of two parties: `128/k - 1` bits sent by each, one round; of more parties:
 //!           `128/k + 1` bits for each peer, two rounds. k is 8, or 4 for short vectors: then the time
-//!           counts more. Long vectors have silent transfers: for n of them, of which there are up to 2^20 at a time,
-//!           `s = 16·t·(d - 1) + (128/k - 1)·t·d/8` bytes, t·2^d = 2n and 360 <= t < 720, and one round more; of
-//!           more parties 2 bits for each peer besides, and two rounds more. With n = 2^20 that is 0.78 bits a triple.
+//!           counts more. Long vectors have silent transfers ([`crate::blocks::ot`]), 2^19 or more of them at a
+//!           time: for n of them `16·t·(d - 1) + (128/k - 1)·t·d/8` bytes, t·2^d = 2n and 256 <= t < 512, and one
+//!           round more; of more parties 2 bits for each peer besides, and two rounds more. With n = 2^19
+//!           that is 0.78 bits a triple.
 //!           A conjunction opens 2 bits besides.
 
 use std::rc::Rc;
@@ -19,7 +20,7 @@ use std::rc::Rc;
 use mpc_runtime::{Depth, Key, Label, Op, Party, Result, Step};
 
 use crate::algebra::bits::{Wire, packed, stride};
-use crate::blocks::ot::{Bases, Call, Choices, Form, Many, Ot, Received, Transfers};
+use crate::blocks::ot::{Bases, Call, Choices, Form, Many, Ot, Received, Transfers, together};
 use crate::cost::{Call as Charged, Cost, Verb};
 use crate::prepared::{prepared, prepared_fields};
 use crate::protocol::Seeds;
@@ -36,12 +37,9 @@ const LONG: Form = Form::silent(8);
 /// Conjunctions from which on bytes count more than time.
 const LONG_FROM: usize = 1 << 12;
 
-/// Conjunctions whose triples are made together, at most.
-const PART: usize = 1 << 20;
-
-/// Lengths of parts of a vector, nearly equal.
+/// Lengths of parts of a vector, nearly equal: conjunctions whose triples are made together.
 fn parts_of(len: usize) -> impl Iterator<Item = usize> {
-    let part = len.div_ceil(len.div_ceil(PART).max(1)).next_multiple_of(64).max(64);
+    let part = together(len, 1).next_multiple_of(64);
     (0..len).step_by(part).map(move |first| part.min(len - first))
 }
 
@@ -396,7 +394,7 @@ mod tests {
     fn a_long_conjunction_takes_less_than_three_bits() {
         let seeds = crate::testing::session::seeds(0, 0, 2);
         let gmw = Gmw::new(2, 0, &seeds, Rc::new(Ot::new(&seeds, 0, SHORT)));
-        for len in [1 << 20, 3 << 19, 1 << 22] {
+        for len in [1 << 19, 1 << 20, 3 << 18, 1_900_000, 1 << 23] {
             let cost = gmw.cost(&Charged { verb: Verb::And, len, bits: 1, whole: 0 });
             let cost = cost.expect("a verb on bits");
             let bytes = cost.sent[0].payload_bytes + cost.preprocessing[0].payload_bytes;

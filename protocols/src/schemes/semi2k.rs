@@ -36,7 +36,7 @@ pub const INFO: Info = Info {
     domain: "integers modulo 2^64 or 2^128",
     assumptions: "computational Diffie-Hellman over Ristretto255 with BLAKE3 as random oracle; AES-128 \
                   is an ideal cipher; long vectors: dual LPN with regular noise for expand-convolute \
-                  codes of rate 1/2, 360 places of noise or more",
+                  codes of rate 1/2, 256 places of noise or more",
     truncation: "exact: nothing. probabilistic and fast: the rounding depends on the mask that is \
                  opened; never a gross error",
     paper: "eprint 2018/482, 2022/192, 2019/1159, 2022/1431, 2023/882",

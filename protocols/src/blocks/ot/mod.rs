@@ -46,6 +46,15 @@ use crate::cost::{Cost, Sent};
 use crate::prepared::{Keys, foreign, lacking};
 use crate::protocol::{Security, Seeds};
 
+/// Transfers that are made together: so many, and less than twice as many. Fewer would take more bytes each, and
+/// more would not fit the caches.
+pub const TOGETHER: usize = 1 << 19;
+
+/// Elements of a part if `len` elements that take `each` transfers are cut into parts that are made together.
+pub fn together(len: usize, each: usize) -> usize {
+    len.div_ceil((len * each / TOGETHER).max(1)).max(1)
+}
+
 /// What the transfers of a session are like. Equal at all parties.
 #[derive(Clone, Copy)]
 pub struct Form {
@@ -319,7 +328,6 @@ impl Ot {
         let mut late: Vec<Option<S>> = (0..op.parties()).map(|_| None).collect();
         let (mut asked, mut taken) = (vec![], vec![]);
         let (mut picking, mut planting) = (vec![], vec![]);
-        let (mut picked, mut planted) = (vec![], vec![]);
         for &peer in &peers {
             let (Call { receive, choices, .. }, receiver) = (call(peer), &self.pair(peer).receiver);
             let grove = self.form.grove(receive);
@@ -351,40 +359,57 @@ impl Ot {
                 late[peer] = Some(sent(peer, sender.sent(taken)));
             }
         }
-        let silent = !(picking.is_empty() && planting.is_empty());
+        if !(picking.is_empty() && planting.is_empty()) {
+            let received = |peer: Party, all| early[peer] = Some(received(peer, all));
+            let sent = |peer: Party, all| late[peer] = Some(sent(peer, all));
+            self.extend_silently(op, call, planting, picking, received, sent).await?;
+        }
+        let all = early.into_iter().zip(late);
+        Ok(all.map(|(early, late)| early.zip(late)).collect())
+    }
+
+    /// Makes silent calls from the transfers that they take. One round, or two if choices are given.
+    async fn extend_silently<'a>(
+        &self,
+        op: &Op<'_>,
+        call: impl Fn(Party) -> Call<'a>,
+        planting: Vec<(Party, Grove, Transfers)>,
+        picking: Vec<(Party, Grove, Received)>,
+        mut received: impl FnMut(Party, Received),
+        mut sent: impl FnMut(Party, Transfers),
+    ) -> Result<()> {
+        let (mut picked, mut planted) = (vec![], vec![]);
         for (peer, grove, base) in planting {
             let Many { len, random } = call(peer).send;
             let making = Making::send(op, peer, self.delta(peer), (grove, len), base)?;
             match random {
-                true => late[peer] = Some(sent(peer, making.done())),
+                true => sent(peer, making.done()),
                 false => planted.push((peer, making)),
             }
         }
         for (peer, grove, base) in picking {
-            let Call { receive, choices, .. } = call(peer);
-            let all = Making::receive(op, peer, (grove, receive.len), base).await?;
+            let Call { receive: Many { len, random }, choices, .. } = call(peer);
+            let all = Making::receive(op, peer, (grove, len), base).await?;
             match choices {
-                Choices::Random => early[peer] = Some(received(peer, all)),
+                Choices::Random => received(peer, all),
                 Choices::Given(given) => picked.push((peer, all, given)),
             }
+            assert!(random == matches!(choices, Choices::Random), "choices are given or random");
         }
-        if silent {
-            op.round();
+        op.round();
+        if picked.is_empty() && planted.is_empty() {
+            return Ok(());
         }
-        let corrected = !(picked.is_empty() && planted.is_empty());
         for (peer, mut all, given) in picked {
             silent::choose(op, peer, &mut all, given)?;
-            early[peer] = Some(received(peer, all));
+            received(peer, all);
         }
         for (peer, mut making) in planted {
             making.correct(op, peer, self.delta(peer)).await?;
-            late[peer] = Some(sent(peer, making.done()));
+            sent(peer, making.done());
         }
-        if corrected {
-            op.round();
-        }
-        let all = early.into_iter().zip(late);
-        Ok(all.map(|(early, late)| early.zip(late)).collect())
+        op.round();
+        Ok(())
     }
 
     /// Finds out receivers who were not consistent. Two rounds.

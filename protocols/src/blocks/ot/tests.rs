@@ -183,7 +183,7 @@ fn long_calls_are_silent_and_what_they_are_to_be_at_every_length() {
 
 #[test]
 fn silent_calls_with_the_noise_that_is_used_are_right_and_look_uniform() {
-    let many = [Many::random(70_000), Many::chosen(60_003)];
+    let many = [Many::random(210_000), Many::chosen(60_003)];
     let form = Form::silent(4);
     assert!(many.iter().all(|&many| form.grove(many).is_some()));
     let views = honest(form, many);
@@ -195,7 +195,7 @@ fn silent_calls_with_the_noise_that_is_used_are_right_and_look_uniform() {
         assert_uniform("blocks", view.extended.received.to_vec().iter().flat_map(upper));
     }
     let choices = &views[1].extended.choices;
-    assert_uniform("choices", choices[..70_000 / 64].iter().flat_map(|w| w.to_le_bytes()));
+    assert_uniform("choices", choices[..210_000 / 64].iter().flat_map(|w| w.to_le_bytes()));
 }
 
 #[test]
