@@ -1,7 +1,7 @@
 //! The convolution of a code over blocks of 128 bits.
 
 /// Blocks before a block that are added to it or not.
-pub const TAPS: usize = 24;
+const TAPS: usize = 24;
 
 /// Blocks that a block depends on: those, and the one right before it.
 pub const STATE: usize = TAPS + 1;

@@ -19,7 +19,7 @@ use super::hash::{Block, Cipher};
 use crate::algebra::simd::{STATE, convolve};
 
 /// Ones in the noise, at least.
-pub const NOISE: usize = 256;
+pub(super) const NOISE: usize = 256;
 
 /// Ones in a row of the expander.
 const WEIGHT: usize = 7;
@@ -94,11 +94,11 @@ impl Code {
         let mut drawn = [[0; PART / 4]; K];
         let drawn = drawn.as_flattened_mut();
         for (i, out) in out.chunks_mut(PART).enumerate() {
-            let first = part << 48 | i * drawn.len();
+            let first = (part << 48) + i * drawn.len();
             let places = draw(&self.places, first, &mut drawn[..K * out.len() / 4]);
             for (out, places) in out.iter_mut().zip(places.chunks_exact(K)) {
                 *out = parts.iter().zip(places).fold(*out, |sum, (part, &place)| {
-                    sum ^ part[(u64::from(place) * part.len() as u64 >> 32) as usize]
+                    sum ^ part[((u64::from(place) * part.len() as u64) >> 32) as usize]
                 });
             }
         }
@@ -150,8 +150,8 @@ mod tests {
             (0..rows).fold(0, |all, row| all | (made[row] & 1) << row)
         };
         let columns: Vec<Block> = (0..2 * LEN).map(column).collect();
-        for j in 0..LEN {
-            assert_eq!(columns[j], if j < rows { 1 << j } else { 0 }, "the first half is itself");
+        for (j, &column) in columns[..LEN].iter().enumerate() {
+            assert_eq!(column, if j < rows { 1 << j } else { 0 }, "the first half is itself");
         }
         for part in columns[LEN..].chunks(64) {
             for row in 0..rows {

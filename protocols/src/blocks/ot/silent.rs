@@ -63,7 +63,7 @@ impl Grove {
 
     /// Leaves of half of the trees.
     fn half(self) -> usize {
-        self.trees / 2 << self.depth
+        (self.trees / 2) << self.depth
     }
 
     /// Transfers of the extension below.
