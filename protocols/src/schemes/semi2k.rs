@@ -372,6 +372,8 @@ mod tests {
                 let bits = ClearBits::new(vec![value; 1 << 19], Depth::ZERO);
                 let b = protocol.public_bits(&second, &bits).await?;
                 protocol.and(&second, &b, &b).await?;
+                let short = b.slice(0..1 << 14);
+                protocol.and(&second, &short, &short).await?;
                 protocol.from_bits(&second, &b.slice(0..1 << 12)).await.map(drop)
             });
             executor.finish().expect("nobody cheats");
@@ -383,6 +385,8 @@ mod tests {
     fn every_byte_that_is_sent_is_uniform_whatever_the_operands() {
         let labels = [
             "ot.extend.correct",
+            "ot.silent.trees",
+            "ot.silent.choose",
             "additive.products",
             "additive.operands",
             "additive.convert",
