@@ -60,10 +60,10 @@ fn verbs(
 
 /// Correlated transfers in one direction.
 fn transfers(name: &str, form: Form) {
-    const LEN: usize = 1 << 18;
+    const LEN: usize = 1 << 20;
     let seconds = local::run(2, |end| {
         let (me, seeds) = (end.me(), seeds(1, end.me(), 2));
-        let made = std::rc::Rc::new((Bases::new(&seeds, me, false), Ot::new(&seeds, me, form)));
+        let made = std::rc::Rc::new((Bases::new(&seeds, me, form.odd), Ot::new(&seeds, me, form)));
         let mut executor = Executor::new(Box::new(end));
         let (step, both) = (executor.step(0, 0, Depth::ZERO), made.clone());
         let start = Instant::now();
@@ -98,10 +98,11 @@ fn main() {
         transfers(&format!("transfers, k = {k}"), Form::semi_honest(k));
         transfers(&format!("transfers, k = {k}, malicious"), Form::malicious(k));
     }
+    transfers("transfers, silent", Form::silent(8));
     fn random<'a>(p: &'a dyn Protocol, step: &'a Step, n: usize) -> Fut<'a, Shares> {
         p.random(step, n, 16)
     }
-    verbs("semi2k mul, 64 bits", semi2k::build, 64, TILE, random, |p, s, x| p.mul(s, x, x, 40));
+    verbs("semi2k mul, 64 bits", semi2k::build, 64, 2 * TILE, random, |p, s, x| p.mul(s, x, x, 40));
     verbs("semi2k mul, 128 bits", semi2k::build, 128, TILE, random, |p, s, x| p.mul(s, x, x, 40));
     verbs("semi2k ltz, 63 bits", semi2k::build, 64, TILE, random, |p, s, x| p.ltz(s, x, 63));
     verbs("semi mul, 61 bits", semi::build, 17, TILE, random, |p, s, x| p.mul(s, x, x, 16));
@@ -110,5 +111,5 @@ fn main() {
         p.random_bits(step, n)
     }
     verbs("tinier and", tinier::build, 64, 2 * TILE, bits, |p, s, x| p.and(s, x, x));
-    verbs("semi-bin and", semi_bin::build, 64, 64 * TILE, bits, |p, s, x| p.and(s, x, x));
+    verbs("semi-bin and", semi_bin::build, 64, 128 * TILE, bits, |p, s, x| p.and(s, x, x));
 }

@@ -9,14 +9,18 @@
 //!           nothing but the correction of the extension is sent. More parties need one bit for each peer.
 //! Cost:     a triple of two parties: `128/k - 1` bits sent by each, one round; of more parties:
 //!           `128/k + 1` bits for each peer, two rounds. k is 8, or 4 for short vectors: then the time
-//!           counts more. A conjunction opens 2 bits besides.
+//!           counts more. Long vectors have silent transfers ([`crate::blocks::ot`]), 2^19 or more of them at a
+//!           time: for n of them `16·t·(d - 1) + (128/k - 1)·t·d/8` bytes, t·2^d = 2n and 256 <= t < 512, and one
+//!           round more; of more parties 2 bits for each peer besides, and two rounds more. With n = 2^19
+//!           that is 0.78 bits a triple.
+//!           A conjunction opens 2 bits besides.
 
 use std::rc::Rc;
 
 use mpc_runtime::{Depth, Key, Label, Op, Party, Result, Step};
 
 use crate::algebra::bits::{Wire, packed, stride};
-use crate::blocks::ot::{Bases, Call, Choices, Form, Many, Ot, Received, Transfers};
+use crate::blocks::ot::{Bases, Call, Choices, Form, Many, Ot, Received, Transfers, together};
 use crate::cost::{Call as Charged, Cost, Verb};
 use crate::prepared::{prepared, prepared_fields};
 use crate::protocol::Seeds;
@@ -27,18 +31,16 @@ const AND: Label = Label("gmw.and");
 const OPEN: Label = Label("gmw.open");
 
 /// Trees of transfers for short vectors, and for long ones.
-pub(crate) const SHORT: Form = Form::semi_honest(4);
-const LONG: Form = Form::semi_honest(8);
+pub(crate) const SHORT: Form = Form::silent(4);
+const LONG: Form = Form::silent(8);
 
 /// Conjunctions from which on bytes count more than time.
 const LONG_FROM: usize = 1 << 12;
 
-/// Conjunctions whose triples are made together.
-const PART: usize = 1 << 18;
-
-/// Lengths of parts of a vector.
+/// Lengths of parts of a vector, nearly equal: conjunctions whose triples are made together.
 fn parts_of(len: usize) -> impl Iterator<Item = usize> {
-    (0..len).step_by(PART).map(move |first| PART.min(len - first))
+    let part = together(len, 1).next_multiple_of(64);
+    (0..len).step_by(part).map(move |first| part.min(len - first))
 }
 
 /// Purposes of streams within one verb; those of inputs are the numbers of owners.
@@ -344,4 +346,59 @@ pub(crate) fn opening(n: usize, to: Option<Party>, bytes: usize) -> Cost {
     let Some(to) = to else { return Cost::each(n, 1, n as u64 - 1, (n - 1) * bytes) };
     let senders = (0..n).filter(|&party| party != to);
     senders.fold(Cost::local(n), |cost, party| cost.beside(&Cost::by(party, n, 1, bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use mpc_runtime::Phase;
+
+    use super::*;
+    use crate::cost::Truncation;
+    use crate::schemes::semi_bin;
+    use crate::testing::conformance::{seed, setup};
+    use crate::testing::session::Session;
+
+    #[test]
+    fn long_conjunctions_are_right_and_cost_what_is_declared() {
+        for (parties, len) in [(2, 1 << 17), (3, (1 << 17) + 5)] {
+            let setup = setup(parties, 64, Truncation::Exact);
+            let session = Session { build: semi_bin::build, setup, seed: seed() };
+            let task = |_, p: Rc<dyn crate::protocol::Protocol>, step: Step| {
+                let work = async move {
+                    let x = p.random_bits(&step, len).await?;
+                    let y = p.random_bits(&step, len).await?;
+                    let z = p.and(&step, &x, &y).await?;
+                    let mut all = vec![];
+                    for opened in [&x, &y, &z] {
+                        let opened = p.open_bits(&step, opened, None).await?;
+                        all.push(opened.values().map(<[bool]>::to_vec));
+                    }
+                    Ok(all)
+                };
+                Box::pin(work) as crate::testing::session::Task<Vec<Option<Vec<bool>>>>
+            };
+            let account = session.account(1, task);
+            for (party, outcome) in session.run(1, task).into_iter().enumerate() {
+                for phase in [Phase::Preprocessing, Phase::Online] {
+                    assert_eq!(outcome.stats.sent_in(phase).bytes, account.bytes(phase, party));
+                }
+                assert_eq!(outcome.stats.preprocessing_rounds, account.preprocessing_rounds);
+                let known: Vec<_> = outcome.results[0].iter().flatten().collect();
+                let [x, y, z] = known[..] else { panic!("all are opened") };
+                assert!((0..len).all(|i| z[i] == (x[i] && y[i])));
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_conjunction_takes_less_than_three_bits() {
+        let seeds = crate::testing::session::seeds(0, 0, 2);
+        let gmw = Gmw::new(2, 0, &seeds, Rc::new(Ot::new(&seeds, 0, SHORT)));
+        for len in [1 << 19, 1 << 20, 3 << 18, 1_900_000, 1 << 23] {
+            let cost = gmw.cost(&Charged { verb: Verb::And, len, bits: 1, whole: 0 });
+            let cost = cost.expect("a verb on bits");
+            let bytes = cost.sent[0].payload_bytes + cost.preprocessing[0].payload_bytes;
+            assert!(8 * bytes < 3 * len as u64, "{bytes} bytes for {len}");
+        }
+    }
 }

@@ -3,7 +3,8 @@
 //! Sharing:  x = Σ x_i modulo 2^64 or 2^128, b = ⊕ b_i; party i holds x_i and b_i; see [`super::additive`] and
 //!           [`super::gmw`], which also say how numbers and bits are multiplied.
 //! Paper:    Cramer, Damgård, Escudero, Scholl, Xing 2018, eprint 2018/482, without MACs and sacrifice; transfers:
-//!           Roy 2022, eprint 2022/192.
+//!           Roy 2022, eprint 2022/192; for long vectors Boyle et al. 2019, eprint 2019/1159, with trees of Guo et al.
+//!           2022, eprint 2022/1431, and codes of Raghuraman, Rindal, Tanguy 2023, eprint 2023/882.
 //! Differs:  dot and matrix products have triples of their own: an operand is opened, and chosen by in transfers, once.
 //! Security: any n - 1 parties learn nothing; a malicious party may alter the result and learn inputs.
 //! Cost:     to each peer: mul, dot, matmul 1 round, two operands, and a triple ahead; share nothing; open 1 round, one
@@ -34,10 +35,11 @@ pub const INFO: Info = Info {
     stat_sec: "0 in exact mode: masks are uniform in the whole ring",
     domain: "integers modulo 2^64 or 2^128",
     assumptions: "computational Diffie-Hellman over Ristretto255 with BLAKE3 as random oracle; AES-128 \
-                  is an ideal cipher",
+                  is an ideal cipher; long vectors: dual LPN with regular noise for expand-convolute \
+                  codes of rate 1/2, 256 places of noise or more",
     truncation: "exact: nothing. probabilistic and fast: the rounding depends on the mask that is \
                  opened; never a gross error",
-    paper: "eprint 2018/482, 2022/192",
+    paper: "eprint 2018/482, 2022/192, 2019/1159, 2022/1431, 2023/882",
 };
 
 /// Makes one party, over the smallest ring that covers the program.
@@ -68,7 +70,7 @@ impl<N: Number> Semi2k<N> {
     fn new(setup: &Setup, me: Party, seeds: &Seeds) -> Self {
         let short = Rc::new(Ot::new(seeds, me, SHORT));
         Semi2k {
-            bases: Bases::new(seeds, me, false),
+            bases: Bases::new(seeds, me, SHORT.odd),
             gmw: Gmw::new(setup.parties, me, seeds, short.clone()),
             numbers: Additive::new(setup, me, seeds, short.clone()),
             short,
@@ -370,6 +372,8 @@ mod tests {
                 let bits = ClearBits::new(vec![value; 1 << 19], Depth::ZERO);
                 let b = protocol.public_bits(&second, &bits).await?;
                 protocol.and(&second, &b, &b).await?;
+                let short = b.slice(0..1 << 14);
+                protocol.and(&second, &short, &short).await?;
                 protocol.from_bits(&second, &b.slice(0..1 << 12)).await.map(drop)
             });
             executor.finish().expect("nobody cheats");
@@ -381,6 +385,8 @@ mod tests {
     fn every_byte_that_is_sent_is_uniform_whatever_the_operands() {
         let labels = [
             "ot.extend.correct",
+            "ot.silent.trees",
+            "ot.silent.choose",
             "additive.products",
             "additive.operands",
             "additive.convert",

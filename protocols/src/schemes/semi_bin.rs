@@ -3,10 +3,11 @@
 //!
 //! Sharing:  b = ⊕ b_i; see [`super::gmw`], which also says how bits are multiplied.
 //! Paper:    Goldreich, Micali, Wigderson 1987; triples from oblivious transfer: Asharov, Lindell, Schneider,
-//!           Zohner 2013; transfers: Roy 2022, eprint 2022/192.
+//!           Zohner 2013; transfers: Roy 2022, eprint 2022/192; for long vectors Boyle et al. 2019, eprint 2019/1159,
+//!           with trees of Guo et al. 2022, eprint 2022/1431, and codes of Raghuraman, Rindal, Tanguy 2023, eprint 2023/882.
 //! Security: any n - 1 parties learn nothing; a malicious party may alter the result and learn inputs.
-//! Cost:     and 1 round, 2 bits to each peer, and a triple ahead: 15 bits between two parties; share
-//!           nothing; open 1 round, 1 bit to each peer; everything else is a circuit of
+//! Cost:     and 1 round, 2 bits to each peer, and a triple ahead: between two parties 15 bits, 1.5 if
+//!           there are 2^18 of them, 0.8 if 2^19 or more; share nothing; open 1 round, 1 bit to each peer; everything else is a circuit of
 //!           [`super::over_binary`].
 
 use std::rc::Rc;
@@ -31,9 +32,10 @@ pub const INFO: Info = Info {
     stat_sec: "0: nothing is masked",
     domain: "bits",
     assumptions: "computational Diffie-Hellman over Ristretto255 with BLAKE3 as random oracle; AES-128 \
-                  is an ideal cipher",
+                  is an ideal cipher; long vectors: dual LPN with regular noise for expand-convolute \
+                  codes of rate 1/2, 256 places of noise or more",
     truncation: "exact in every mode",
-    paper: "eprint 2022/192",
+    paper: "eprint 2022/192, 2019/1159, 2022/1431, 2023/882",
 };
 
 /// Makes one party.
@@ -43,7 +45,7 @@ pub const INFO: Info = Info {
 pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>> {
     let short = Rc::new(Ot::new(seeds, me, SHORT));
     let gmw = Gmw::new(setup.parties, me, seeds, short.clone());
-    let bases = Bases::new(seeds, me, false);
+    let bases = Bases::new(seeds, me, SHORT.odd);
     OverBinary::build(Rc::new(SemiBin { n: setup.parties, bases, short, gmw }), setup)
 }
 

@@ -4,6 +4,8 @@
 //! (TMMO of Guo, Katz, Wang, Yu 2019, eprint 2019/074, Section 7.4). Its loss grows with the calls
 //! under one key, so every call of an extension has a key of its own, from a stream that nobody else
 //! reads; the tweak is the number of the transfer within the call.
+//! `H(x) = π(σ(x)) ⊕ σ(x)` for the linear `σ(a, b) = (a ⊕ b, a)` is circular correlation robust without a tweak
+//! (Section 7.3); it takes a key for every few calls.
 
 use aes::Aes128Enc;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
@@ -38,27 +40,59 @@ impl Cipher {
         out.iter_mut().zip(blocks).for_each(|(o, b)| *o ^= b);
         out
     }
+
+    /// `out[i] = π(σ(x[i])) ⊕ σ(x[i])`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub(crate) fn circular(&self, x: &[Block], out: &mut [Block]) {
+        out.copy_from_slice(x);
+        out.iter_mut().for_each(|o| *o = sigma(*o));
+        self.encrypt(out);
+        out.iter_mut().zip(x).for_each(|(o, x)| *o ^= sigma(*x));
+    }
 }
 
-/// What is particular to one call of an extension: where it reads the streams of all leaves, and the
-/// key of its hash. Both ends of a pair know it.
+/// `(a ⊕ b, a)` of the halves `(a, b)`, the upper one first.
+#[inline(always)]
+fn sigma(x: Block) -> Block {
+    let (upper, lower) = ((x >> 64) as u64, x as u64);
+    Block::from(upper ^ lower) << 64 | Block::from(upper)
+}
+
+/// What is particular to one call of an extension: where it reads the streams of all leaves, the
+/// key of its hash, and that of what else is random in it and known to both ends of a pair.
 pub(crate) struct Name {
     /// Position in the streams. It is uniform among 2^128, so that calls that read 2^40 blocks in 2^32
     /// parts meet with a probability below 2^-55.
     pub(crate) position: Block,
-    hash: Hash,
+    /// What the two ends have in common in the call.
+    pub(crate) common: Common,
+}
+
+/// What both ends of a call know.
+pub(crate) struct Common {
+    pub(crate) hash: Hash,
+    /// Makes the keys of [`Common::key`].
+    keys: Cipher,
+}
+
+impl Common {
+    /// Public key number `i` of the call.
+    pub(crate) fn key(&self, i: usize) -> Block {
+        let mut key = [i as Block];
+        self.keys.encrypt(&mut key);
+        key[0]
+    }
 }
 
 impl Name {
     /// From a stream that belongs to the call.
     pub(crate) fn new(stream: &Stream) -> Name {
-        let words = stream.words(4);
+        let words = stream.words(6);
         let block = |i: usize| Block::from(words[i]) | Block::from(words[i + 1]) << 64;
-        Name { position: block(0), hash: Hash::new(block(2)) }
-    }
-
-    pub(crate) fn into_hash(self) -> Hash {
-        self.hash
+        let common = Common { hash: Hash::new(block(2)), keys: Cipher::new(block(4)) };
+        Name { position: block(0), common }
     }
 }
 

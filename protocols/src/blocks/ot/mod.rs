@@ -6,22 +6,26 @@
 //! | [`base`] | 128 transfers from Diffie-Hellman | Masny, Rindal 2019, eprint 2019/706 |
 //! | [`pprf`] | trees of seeds from base transfers | Roy 2022, eprint 2022/192, Figures 13 and 14 |
 //! | [`softspoken`] | any number of correlated transfers from trees, with the check against cheaters | Roy 2022, Sections 3 and 4 |
+//! | [`silent`] | many of them from few, between parties who follow the protocol | Boyle et al. 2019, eprint 2019/1159; Guo et al. 2022, eprint 2022/1431 |
+//! | [`expand`] | the code for that | Raghuraman, Rindal, Tanguy 2023, eprint 2023/882 |
 //! | [`products`] | products of two parties' numbers | Gilboa 1999 |
 //! | [`one_of_n`] | transfers of one of many messages | Naor, Pinkas 1999 |
 //! | [`hash`] | what breaks the correlation | Guo, Katz, Wang, Yu 2019, eprint 2019/074 |
 //!
 //! How it is used: a party makes an [`Ot`] with its keys; [`Ot::agree`] comes once, in the setup; each call of
 //! [`Ot::extend`] then makes any number of correlated transfers with each peer in one round (three against
-//! cheaters). Of transfer j the sender has `q_j`, the receiver its choice `r_j` and `t_j = q_j ⊕ r_j·Δ`. The
+//! cheaters; two or three if the call is silent). Of transfer j the sender has `q_j`, the receiver its choice `r_j` and `t_j = q_j ⊕ r_j·Δ`. The
 //! hashes ([`Transfers::hash`]) of `q_j` and `q_j ⊕ Δ` are two messages of which the receiver knows
 //! the one that it chose. Calls of several steps may come in any order: what is random in a call follows
 //! from its place in the program.
 
 pub mod base;
+mod expand;
 pub mod hash;
 pub mod one_of_n;
 pub mod pprf;
 pub mod products;
+mod silent;
 pub mod softspoken;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -32,13 +36,24 @@ use mpc_runtime::{Key, Op, Party, Result};
 use zeroize::Zeroizing;
 
 use self::base::{Base, Choosing};
+use self::expand::NOISE;
 pub use self::hash::{Block, Hash};
 use self::pprf::{Expansion, Shape};
+use self::silent::{Grove, Making};
 use self::softspoken::{Asked, Receiver, Sender, Taken};
 pub use self::softspoken::{Choices, Many, Received, Transfers};
 use crate::cost::{Cost, Sent};
 use crate::prepared::{Keys, foreign, lacking};
 use crate::protocol::{Security, Seeds};
+
+/// Transfers that are made together: so many, and less than twice as many. Fewer would take more bytes each, and
+/// more would not fit the caches.
+pub const TOGETHER: usize = 1 << 19;
+
+/// Elements of a part if `len` elements that take `each` transfers are cut into parts that are made together.
+pub fn together(len: usize, each: usize) -> usize {
+    len.div_ceil((len * each / TOGETHER).max(1)).max(1)
+}
 
 /// What the transfers of a session are like. Equal at all parties.
 #[derive(Clone, Copy)]
@@ -49,21 +64,30 @@ pub struct Form {
     pub security: Security,
     /// Whether the lowest bit of every Δ is 1, as labels of garbled circuits want it.
     pub odd: bool,
+    /// Places of noise by which long calls are made silently, at least so many; 0 if none are. They want Δ odd.
+    pub noise: usize,
 }
 
 impl Form {
     /// Between parties who follow the protocol.
     pub const fn semi_honest(k: usize) -> Form {
-        Form { k, security: Security::SemiHonest, odd: false }
+        Form { k, security: Security::SemiHonest, odd: false, noise: 0 }
+    }
+
+    /// Between parties who follow the protocol; long calls are silent.
+    pub const fn silent(k: usize) -> Form {
+        Form { odd: true, noise: NOISE, ..Form::semi_honest(k) }
     }
 
     /// Between parties who do as they like.
     pub const fn malicious(k: usize) -> Form {
-        Form { k, security: Security::Malicious, odd: false }
+        Form { k, security: Security::Malicious, odd: false, noise: 0 }
     }
 
     fn shape(self) -> Shape {
         assert!(matches!(self.k, 1 | 2 | 4 | 8), "trees of 1, 2, 4 or 8 bits");
+        let silent = self.security == Security::SemiHonest && self.odd;
+        assert!(self.noise == 0 || silent, "silent calls are for those who follow the protocol");
         Shape { k: self.k, checked: self.security == Security::Malicious }
     }
 }
@@ -147,6 +171,7 @@ pub struct Extended {
 
 /// Transfers of one party with all peers.
 pub struct Ot {
+    form: Form,
     shape: Shape,
     me: Party,
     session: [u8; 32],
@@ -170,6 +195,7 @@ impl Ot {
             (peer != me).then(|| [key(me), key(peer)])
         };
         Ot {
+            form,
             shape,
             me,
             session: seeds.session,
@@ -186,6 +212,7 @@ impl Ot {
     /// A peer is lost or misbehaves.
     pub async fn grow(&self, op: &Op<'_>, bases: &Bases) -> Result<()> {
         assert_eq!(self.me, bases.me, "base transfers of this party");
+        assert!(!self.form.odd || bases.choosing.zero & 1 == 1, "base transfers of odd secrets");
         let bases = bases.agreed.get().expect("base transfers come first");
         let (me, shape) = (self.me, self.shape);
         let mut names = self.names.take();
@@ -262,7 +289,7 @@ impl Ot {
 
     /// Makes the transfers that `call(peer)` asks for with every peer; the result has nothing at the
     /// place of this party. What a party sends is what the peer receives. One round, three against
-    /// cheaters.
+    /// cheaters; two if a call is silent, three if it is and choices are given.
     ///
     /// # Errors
     /// A peer is lost or misbehaves.
@@ -297,22 +324,30 @@ impl Ot {
             return Err(lacking());
         }
         let peers: Vec<Party> = (0..op.parties()).filter(|&peer| peer != self.me).collect();
-        let (mut early, mut late) = (vec![], vec![]);
+        let mut early: Vec<Option<R>> = (0..op.parties()).map(|_| None).collect();
+        let mut late: Vec<Option<S>> = (0..op.parties()).map(|_| None).collect();
         let (mut asked, mut taken) = (vec![], vec![]);
+        let (mut picking, mut planting) = (vec![], vec![]);
         for &peer in &peers {
             let (Call { receive, choices, .. }, receiver) = (call(peer), &self.pair(peer).receiver);
-            let one = receiver.ask(op, &self.own, receive, choices)?;
-            match self.shape.checked {
-                true => asked.push(one),
-                false => early.push(received(peer, receiver.received(one))),
+            let grove = self.form.grove(receive);
+            let (many, chosen) =
+                grove.map_or((receive, choices), |grove| (grove.bases(), Choices::Random));
+            let one = receiver.ask(op, &self.own, many, chosen)?;
+            match grove {
+                Some(grove) => picking.push((peer, grove, receiver.received(one))),
+                None if self.shape.checked => asked.push(one),
+                None => early[peer] = Some(received(peer, receiver.received(one))),
             }
         }
         for &peer in &peers {
-            let sender = &self.pair(peer).sender;
-            let one = sender.take(op, call(peer).send).await?;
-            match self.shape.checked {
-                true => taken.push(one),
-                false => late.push(sent(peer, sender.sent(one))),
+            let (send, sender) = (call(peer).send, &self.pair(peer).sender);
+            let grove = self.form.grove(send);
+            let one = sender.take(op, grove.map_or(send, Grove::bases)).await?;
+            match grove {
+                Some(grove) => planting.push((peer, grove, sender.sent(one))),
+                None if self.shape.checked => taken.push(one),
+                None => late[peer] = Some(sent(peer, sender.sent(one))),
             }
         }
         op.round();
@@ -320,14 +355,61 @@ impl Ot {
             self.check(op, &peers, &asked, &taken).await?;
             for ((&peer, asked), taken) in peers.iter().zip(asked).zip(taken) {
                 let Pair { sender, receiver } = self.pair(peer);
-                early.push(received(peer, receiver.received(asked)));
-                late.push(sent(peer, sender.sent(taken)));
+                early[peer] = Some(received(peer, receiver.received(asked)));
+                late[peer] = Some(sent(peer, sender.sent(taken)));
             }
         }
-        let mut all: Vec<Option<(R, S)>> = (0..op.parties()).map(|_| None).collect();
-        let made = early.into_iter().zip(late);
-        peers.into_iter().zip(made).for_each(|(peer, made)| all[peer] = Some(made));
-        Ok(all)
+        if !(picking.is_empty() && planting.is_empty()) {
+            let received = |peer: Party, all| early[peer] = Some(received(peer, all));
+            let sent = |peer: Party, all| late[peer] = Some(sent(peer, all));
+            self.extend_silently(op, call, planting, picking, received, sent).await?;
+        }
+        let all = early.into_iter().zip(late);
+        Ok(all.map(|(early, late)| early.zip(late)).collect())
+    }
+
+    /// Makes silent calls from the transfers that they take. One round, or two if choices are given.
+    async fn extend_silently<'a>(
+        &self,
+        op: &Op<'_>,
+        call: impl Fn(Party) -> Call<'a>,
+        planting: Vec<(Party, Grove, Transfers)>,
+        picking: Vec<(Party, Grove, Received)>,
+        mut received: impl FnMut(Party, Received),
+        mut sent: impl FnMut(Party, Transfers),
+    ) -> Result<()> {
+        let (mut picked, mut planted) = (vec![], vec![]);
+        for (peer, grove, base) in planting {
+            let Many { len, random } = call(peer).send;
+            let making = Making::send(op, peer, self.delta(peer), (grove, len), base)?;
+            match random {
+                true => sent(peer, making.done()),
+                false => planted.push((peer, making)),
+            }
+        }
+        for (peer, grove, base) in picking {
+            let Call { receive: Many { len, random }, choices, .. } = call(peer);
+            let all = Making::receive(op, peer, (grove, len), base).await?;
+            match choices {
+                Choices::Random => received(peer, all),
+                Choices::Given(given) => picked.push((peer, all, given)),
+            }
+            assert!(random == matches!(choices, Choices::Random), "choices are given or random");
+        }
+        op.round();
+        if picked.is_empty() && planted.is_empty() {
+            return Ok(());
+        }
+        for (peer, mut all, given) in picked {
+            silent::choose(op, peer, &mut all, given)?;
+            received(peer, all);
+        }
+        for (peer, mut making) in planted {
+            making.correct(op, peer, self.delta(peer)).await?;
+            sent(peer, making.done());
+        }
+        op.round();
+        Ok(())
     }
 
     /// Finds out receivers who were not consistent. Two rounds.
@@ -356,13 +438,15 @@ impl Ot {
     /// What [`Ot::extend`] costs if, of the transfers of each pair, those from party `i` to party `j` are
     /// `many(i, j)`.
     pub fn cost(form: Form, parties: usize, many: impl Fn(Party, Party) -> Many) -> Cost {
-        let shape = form.shape();
         let mut cost = Cost::local(parties);
-        cost.rounds = if shape.checked { 3 } else { 1 };
+        cost.rounds = 1;
         for sender in 0..parties {
             for receiver in (0..parties).filter(|&receiver| receiver != sender) {
-                let by = shape.sent(many(sender, receiver));
-                for (party, (bytes, messages)) in [receiver, sender].into_iter().zip(by) {
+                let many = many(sender, receiver);
+                cost.rounds = cost.rounds.max(form.rounds(many));
+                for (party, (bytes, messages)) in
+                    [receiver, sender].into_iter().zip(form.sent(many))
+                {
                     let sent = Sent { messages, payload_bytes: bytes as u64 };
                     cost.sent[party] = cost.sent[party] + sent;
                 }

@@ -25,7 +25,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::base::Base;
-use super::hash::{Block, Cipher, Hash, Name};
+use super::hash::{Block, Cipher, Common, Hash, Name};
 use super::pprf::{self, Expansion, Shape};
 use crate::algebra::bits::{self, Wire, stride};
 use crate::algebra::simd::field_dot;
@@ -127,11 +127,18 @@ impl Table {
     }
 }
 
+/// The results of a call, in the form in which they were made.
+enum Results {
+    Rows(Table),
+    /// One after the other; there may be more of them than transfers.
+    Blocks(Buffer),
+}
+
 /// The results of a call, column by column, and the hash that goes with them.
 pub struct Transfers {
     len: usize,
-    table: Table,
-    hash: Hash,
+    results: Results,
+    common: Common,
 }
 
 /// Numbers of groups of `size` transfers that are worked on together.
@@ -147,7 +154,16 @@ pub(crate) fn parts(groups: usize, size: usize) -> impl Iterator<Item = Range<us
 
 impl Transfers {
     fn new(len: usize, table: Table, name: Name) -> Transfers {
-        Transfers { len, table, hash: name.into_hash() }
+        Transfers { len, results: Results::Rows(table), common: name.common }
+    }
+
+    /// Of a call that has made the first `len` of these blocks from the transfers.
+    pub(super) fn replaced(self, len: usize, blocks: Buffer) -> Transfers {
+        Transfers { len, results: Results::Blocks(blocks), common: self.common }
+    }
+
+    pub(super) fn common(&self) -> &Common {
+        &self.common
     }
 
     /// Number of transfers.
@@ -162,16 +178,24 @@ impl Transfers {
 
     /// The hash of this call; the number of a transfer is its tweak.
     pub fn hash(&self) -> &Hash {
-        &self.hash
+        &self.common.hash
     }
 
     /// Calls `f(first, blocks)` for all transfers, some at a time, in order; `first` is a multiple of 128.
     pub fn each(&self, mut f: impl FnMut(usize, &[Block])) {
+        let table = match &self.results {
+            Results::Rows(table) => table,
+            Results::Blocks(blocks) => {
+                let blocks = &bytemuck::cast_slice(blocks.words())[..self.len];
+                let parts = (0..).step_by(COLUMNS).zip(blocks.chunks(COLUMNS));
+                return parts.for_each(|(first, blocks)| f(first, blocks));
+            }
+        };
         let mut columns = Zeroizing::new(vec![0; self.len.min(COLUMNS)]);
         for part in Table::parts(self.len) {
             // The table may be wider by what checks need.
-            let wide = part.start..self.table.columns.min(part.start + COLUMNS);
-            let (rows, stride) = (self.table.part(&wide), stride(wide.len()));
+            let wide = part.start..table.columns.min(part.start + COLUMNS);
+            let (rows, stride) = (table.part(&wide), stride(wide.len()));
             let out: &mut [Block] = &mut columns[..part.len()];
             out.fill(0);
             let words = bytemuck::cast_slice_mut(out);
@@ -202,7 +226,7 @@ impl Transfers {
         self.each(|first, blocks| {
             for (i, blocks) in blocks.chunks(BITS).enumerate() {
                 let (at, hashes) = (first + BITS * i, &mut hashes[..blocks.len()]);
-                self.hash.blocks(blocks, offset, at as Block, hashes);
+                self.hash().blocks(blocks, offset, at as Block, hashes);
                 let bit = |word, (i, hash): (usize, &Block)| word | (*hash as u64 & 1) << i;
                 words[at / 64] = hashes.iter().enumerate().fold(0, bit);
             }

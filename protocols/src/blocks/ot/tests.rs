@@ -156,6 +156,68 @@ fn every_transfer_is_what_it_is_to_be_at_every_length_and_costs_what_is_declared
     }
 }
 
+/// Silent with little noise, so that short calls are.
+const SILENT: Form = Form { noise: 8, ..Form::silent(4) };
+
+fn is_silent(many: Many) -> bool {
+    SILENT.grove(many).is_some()
+}
+
+#[test]
+fn long_calls_are_silent_and_what_they_are_to_be_at_every_length() {
+    let all = [Many::chosen, Many::random];
+    let least = all.map(|many| (1..).find(|&len| is_silent(many(len))).expect("some are long"));
+    let lengths = [least[0] - 1, least[0], least[1] - 1, least[1], least[1] + 1, 4095, 4096, 5001];
+    for (i, &len) in lengths.iter().enumerate() {
+        for (one, other) in [(0, 1), (1, 1), (0, 0)] {
+            let many = [all[one](len), all[other](lengths[(i + 3) % lengths.len()])];
+            let views = honest(SILENT, many);
+            check(many, both(&views));
+            let cost = Ot::cost(SILENT, 2, |sender, _| many[sender]);
+            for (party, view) in views.iter().enumerate() {
+                assert_eq!(view.cost, (cost.sent[party], cost.rounds), "{many:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn silent_calls_with_the_noise_that_is_used_are_right_and_look_uniform() {
+    let many = [Many::random(210_000), Many::chosen(60_003)];
+    let form = Form::silent(4);
+    assert!(many.iter().all(|&many| form.grove(many).is_some()));
+    let views = honest(form, many);
+    check(many, both(&views));
+    for view in &views {
+        // The lowest bit is what choices are read from.
+        let upper = |block: &Block| block.to_le_bytes().into_iter().skip(1);
+        assert_uniform("blocks", view.extended.sent.to_vec().iter().flat_map(upper));
+        assert_uniform("blocks", view.extended.received.to_vec().iter().flat_map(upper));
+    }
+    let choices = &views[1].extended.choices;
+    assert_uniform("choices", choices[..210_000 / 64].iter().flat_map(|w| w.to_le_bytes()));
+}
+
+#[test]
+fn altered_messages_of_silent_calls_are_no_reason_to_panic() {
+    let many = [Many::chosen(3000), Many::random(2000)];
+    assert!(many.iter().all(|&many| is_silent(many)));
+    let labels = ["ot.extend.correct", "ot.silent.trees", "ot.silent.choose"];
+    let cases = labels.iter().flat_map(|&label| MUTATORS.iter().map(move |&m| (label, m)));
+    for (label, mutator) in cases {
+        let cheater = usize::from(label == "ot.silent.choose");
+        let plan = Plan { label: Label(label), occurrence: 0, mutator };
+        let (views, _) = extended(SILENT, many, Some((cheater, plan)));
+        if let Err(error) = &views[1 - cheater] {
+            let fair = matches!(
+                error,
+                Error::Cheating { .. } | Error::PeerLost { .. } | Error::Timeout { .. }
+            );
+            assert!(fair, "{label}, {}: {error}", mutator.name);
+        }
+    }
+}
+
 #[test]
 fn the_lowest_bit_of_delta_is_one_if_it_is_to_be() {
     let form = Form { odd: true, ..Form::semi_honest(4) };
@@ -285,8 +347,12 @@ fn numbers<N: Number>(salt: u64, n: usize) -> Vec<N> {
 
 /// Shares of products add up to the products, and the message of the sender is uniform.
 fn products_are_right<N: Number>(products: Products) {
+    products_with::<N>(Form::semi_honest(4), products);
+}
+
+fn products_with<N: Number>(form: Form, products: Products) {
     let many = [Many::chosen(products.transfers()); 2];
-    let views = honest(Form::semi_honest(4), many);
+    let views = honest(form, many);
     let [sender, receiver] = both(&views);
     let (sent, received) = (&sender.extended.sent, &receiver.extended.received);
     let factors: Vec<N> = numbers(7, products.transfers() * products.width);
@@ -325,6 +391,13 @@ fn products_of<N: Number>() {
     products_are_right::<N>(Products { numbers: 300, inner: 3, ..plain });
     products_are_right::<N>(Products { numbers: 12, width: 5, inner: 4, ..plain });
     products_are_right::<N>(Products { numbers: 200, bits: 1, first: 1, inner: 0, ..plain });
+}
+
+#[test]
+fn products_are_right_with_silent_transfers() {
+    let form = SILENT;
+    products_with::<u64>(form, Products { numbers: 70, bits: 64, first: 0, width: 2, inner: 7 });
+    products_with::<F61>(form, Products { numbers: 70, bits: 61, first: 0, width: 1, inner: 1 });
 }
 
 #[test]
