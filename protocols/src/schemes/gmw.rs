@@ -31,7 +31,7 @@ const AND: Label = Label("gmw.and");
 const OPEN: Label = Label("gmw.open");
 
 /// Trees of transfers for short vectors, and for long ones.
-pub(crate) const SHORT: Form = Form::silent(4);
+pub(crate) const SHORT: Form = Form { odd: true, ..Form::semi_honest(4) };
 const LONG: Form = Form::silent(8);
 
 /// Conjunctions from which on bytes count more than time.

@@ -4,8 +4,7 @@
 //!           the numbers 0 and 1.
 //! Field:    the smallest of 2^61 - 1, 2^127 - 1, 2^255 - 19 that leaves room for masks of σ bits.
 //! Paper:    Keller, Orsini, Scholl 2016, eprint 2016/505, without amplification, MACs and sacrifice; transfers: Roy 2022,
-//!           eprint 2022/192; for long vectors Boyle et al. 2019, eprint 2019/1159, with trees of Guo et al. 2022, eprint
-//!           2022/1431, and codes of Raghuraman, Rindal, Tanguy 2023, eprint 2023/882.
+//!           eprint 2022/192.
 //! Security: any n - 1 parties learn nothing; a malicious party may alter the result and learn inputs.
 //! Cost:     to each peer: mul, dot, matmul 1 round, two operands, and a triple ahead; share nothing; open 1 round, one
 //!           element; mask nothing; random_bits n rounds, a transfer of one element by one of each pair.
@@ -34,11 +33,10 @@ pub const INFO: Info = Info {
     stat_sec: "2^-σ for each number that is opened under a mask",
     domain: "integers modulo a prime of 61, 127 or 255 bits",
     assumptions: "computational Diffie-Hellman over Ristretto255 with BLAKE3 as random oracle; AES-128 \
-                  is an ideal cipher; long vectors: dual LPN with regular noise for expand-convolute \
-                  codes of rate 1/2, 256 places of noise or more",
+                  is an ideal cipher",
     truncation: "exact: nothing. probabilistic and fast: the rounding depends on the mask that is \
                  opened; never a gross error",
-    paper: "eprint 2016/505, 2022/192, 2019/1159, 2022/1431, 2023/882",
+    paper: "eprint 2016/505, 2022/192",
 };
 
 /// Makes one party.

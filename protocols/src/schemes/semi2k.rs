@@ -3,7 +3,7 @@
 //! Sharing:  x = Σ x_i modulo 2^64 or 2^128, b = ⊕ b_i; party i holds x_i and b_i; see [`super::additive`] and
 //!           [`super::gmw`], which also say how numbers and bits are multiplied.
 //! Paper:    Cramer, Damgård, Escudero, Scholl, Xing 2018, eprint 2018/482, without MACs and sacrifice; transfers:
-//!           Roy 2022, eprint 2022/192; for long vectors Boyle et al. 2019, eprint 2019/1159, with trees of Guo et al.
+//!           Roy 2022, eprint 2022/192; for long vectors of bits Boyle et al. 2019, eprint 2019/1159, with trees of Guo et al.
 //!           2022, eprint 2022/1431, and codes of Raghuraman, Rindal, Tanguy 2023, eprint 2023/882.
 //! Differs:  dot and matrix products have triples of their own: an operand is opened, and chosen by in transfers, once.
 //! Security: any n - 1 parties learn nothing; a malicious party may alter the result and learn inputs.
@@ -35,7 +35,7 @@ pub const INFO: Info = Info {
     stat_sec: "0 in exact mode: masks are uniform in the whole ring",
     domain: "integers modulo 2^64 or 2^128",
     assumptions: "computational Diffie-Hellman over Ristretto255 with BLAKE3 as random oracle; AES-128 \
-                  is an ideal cipher; long vectors: dual LPN with regular noise for expand-convolute \
+                  is an ideal cipher; long vectors of bits: dual LPN with regular noise for expand-convolute \
                   codes of rate 1/2, 256 places of noise or more",
     truncation: "exact: nothing. probabilistic and fast: the rounding depends on the mask that is \
                  opened; never a gross error",

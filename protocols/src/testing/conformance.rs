@@ -33,11 +33,12 @@ const BOUNDS: [(u32, &[u32]); 2] =
 const THOROUGH: [&str; 2] = ["plain", "rep3-ring"];
 
 /// Protocols whose products take oblivious transfers, or whose bits take labels.
-const SLOW: [&str; 3] = ["semi2k", "semi-bin", "yao"];
+const SLOW: [&str; 2] = ["semi2k", "yao"];
 
-/// Protocols that take many times as long as those: every product proven, or every bit a number of its own.
-const HEAVY: [&str; 7] =
-    ["spdz2k", "mascot", "tinier", "semi", "mal-shamir", "sy-shamir", "mal-rep3-field"];
+/// Protocols that take many times as long as those: every product proven, every bit a number of its own, or every
+/// product a circuit of triples.
+const HEAVY: [&str; 8] =
+    ["spdz2k", "mascot", "tinier", "semi", "semi-bin", "mal-shamir", "sy-shamir", "mal-rep3-field"];
 
 /// Which combinations are tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
