@@ -356,7 +356,7 @@ fn hidden(name: &str, build: Build, parties: usize, primitives: &'static [Primit
             assert!(leak.is_none(), "{name}, {}: party {me}: {}", primitive.name, leak.unwrap());
         }
         let noticed = |&place: &u32| {
-            let stuck = |run: &Seen| run.tape / base.pow(place) % base == 0;
+            let stuck = |run: &Seen| (run.tape / base.pow(place)).is_multiple_of(base);
             seen.iter().enumerate().any(|(me, seen)| leaks(primitive, me, seen, stuck).is_some())
         };
         let needed = (0..words).filter(noticed).count() as u32;
