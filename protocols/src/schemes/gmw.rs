@@ -39,7 +39,7 @@ const LONG_FROM: usize = 1 << 12;
 
 /// Lengths of parts of a vector, nearly equal: conjunctions whose triples are made together.
 fn parts_of(len: usize) -> impl Iterator<Item = usize> {
-    let part = together(len, 1).next_multiple_of(64);
+    let part = together(len).next_multiple_of(64);
     (0..len).step_by(part).map(move |first| part.min(len - first))
 }
 

@@ -50,9 +50,9 @@ use crate::protocol::{Security, Seeds};
 /// more would not fit the caches.
 pub const TOGETHER: usize = 1 << 19;
 
-/// Elements of a part if `len` elements that take `each` transfers are cut into parts that are made together.
-pub fn together(len: usize, each: usize) -> usize {
-    len.div_ceil((len * each / TOGETHER).max(1)).max(1)
+/// Length of a part if `len` transfers are cut into parts that are made together.
+pub fn together(len: usize) -> usize {
+    len.div_ceil((len / TOGETHER).max(1)).max(1)
 }
 
 /// What the transfers of a session are like. Equal at all parties.
