@@ -10,20 +10,28 @@ use std::collections::BTreeMap;
 use zeroize::Zeroize;
 
 /// As many words as a cache line. Fresh ones, all 0, come from the system as they are; of a type that is
-/// aligned they would be written first, and one line more makes room for starting at a boundary.
+/// aligned they would be written first.
 type Line = [u64; 8];
 
 const LINE_BYTES: usize = size_of::<Line>();
 /// Lines below which the allocator is quick by itself.
 const LEAST: usize = 256;
-/// Spare bytes that a thread keeps.
-const SPARE_BYTES: usize = 64 << 20;
+/// Bytes that a thread keeps spare above the most that its buffers ever took together.
+const SLACK_BYTES: usize = 64 << 20;
 
-/// Buffers that are all 0, by their length in lines.
+/// Buffers that are all 0, by their length in lines, and what bounds them.
+///
+/// Used and spare ones together take at most [`SLACK_BYTES`] more than the used ones took when they were
+/// most: what a program needed once it needs again, and the peak of its memory does not rise.
 #[derive(Default)]
 struct Spare {
     by_lines: BTreeMap<usize, Vec<Vec<Line>>>,
-    bytes: usize,
+    /// Of all that are spare.
+    lines: usize,
+    /// Of those in use that this thread took; those given back by another thread stay counted.
+    used: usize,
+    /// The greatest value of `used`.
+    peak: usize,
 }
 
 thread_local! {
@@ -37,25 +45,44 @@ pub fn live_bytes() -> usize {
 }
 
 impl Spare {
-    fn take(&mut self, lines: usize) -> Option<Vec<Line>> {
-        let buffer = self.by_lines.get_mut(&lines)?.pop()?;
-        self.bytes -= lines * LINE_BYTES;
-        Some(buffer)
+    /// So many lines or up to twice as many, all 0: the fewest there are, or new ones.
+    fn take(&mut self, lines: usize) -> Vec<Line> {
+        let fitting =
+            self.by_lines.range_mut(lines..=2 * lines).find(|(_, spare)| !spare.is_empty());
+        let spare = fitting.and_then(|(_, spare)| spare.pop());
+        self.lines -= spare.as_ref().map_or(0, |spare| spare.len() - 1);
+        let memory = spare.unwrap_or_else(|| fresh(lines));
+        self.used += memory.len() - 1;
+        self.peak = self.peak.max(self.used);
+        self.shrink();
+        memory
     }
 
-    /// Keeps a buffer that is all 0, and lets larger ones go if it must.
-    fn keep(&mut self, buffer: Vec<Line>, lines: usize) {
-        self.bytes += lines * LINE_BYTES;
-        self.by_lines.entry(lines).or_default().push(buffer);
-        while self.bytes > SPARE_BYTES {
+    /// Keeps a buffer that is all 0.
+    fn keep(&mut self, memory: Vec<Line>) {
+        let lines = memory.len() - 1;
+        self.used = self.used.saturating_sub(lines);
+        self.lines += lines;
+        self.by_lines.entry(lines).or_default().push(memory);
+        self.shrink();
+    }
+
+    /// Lets buffers go, the largest first, until the rest is within its bound.
+    fn shrink(&mut self) {
+        while self.used + self.lines > self.peak + SLACK_BYTES / LINE_BYTES {
             let Some(mut largest) = self.by_lines.last_entry() else { return };
             let lines = *largest.key();
             match largest.get_mut().pop() {
-                Some(_) => self.bytes -= lines * LINE_BYTES,
+                Some(_) => self.lines -= lines,
                 None => _ = largest.remove(),
             }
         }
     }
+}
+
+/// So many lines and one more, which makes room for starting at a boundary.
+fn fresh(lines: usize) -> Vec<Line> {
+    vec![[0; 8]; lines + 1]
 }
 
 /// Lines to reserve for so many: one of eight sizes between powers of two.
@@ -79,9 +106,10 @@ impl Buffer {
     pub fn zeroed(words: usize) -> Buffer {
         let lines = class(words.div_ceil(8));
         LIVE_BYTES.set(LIVE_BYTES.get().wrapping_add(lines * LINE_BYTES));
-        let spare =
-            if lines < LEAST { None } else { SPARE.with_borrow_mut(|spare| spare.take(lines)) };
-        let memory = spare.unwrap_or_else(|| vec![[0; 8]; lines + 1]);
+        let memory = match lines {
+            0..LEAST => fresh(lines),
+            _ => SPARE.with_borrow_mut(|spare| spare.take(lines)),
+        };
         let behind = memory.as_ptr() as usize % LINE_BYTES;
         let start = (LINE_BYTES - behind) % LINE_BYTES / 8;
         Buffer { memory, start, lines }
@@ -104,13 +132,13 @@ impl Drop for Buffer {
         // The counter and the spare buffers are gone if the thread is ending. A buffer may end on another
         // thread than it began on; then the counts of both are right in sum only.
         _ = LIVE_BYTES.try_with(|live| live.set(live.get().wrapping_sub(lines * LINE_BYTES)));
-        if (LEAST..=SPARE_BYTES / LINE_BYTES).contains(&lines) {
-            self.words_mut().fill(0);
-            let memory = std::mem::take(&mut self.memory);
-            _ = SPARE.try_with(|spare| spare.borrow_mut().keep(memory, lines));
-        } else {
-            self.words_mut().zeroize();
+        if lines < LEAST {
+            return self.words_mut().zeroize();
         }
+        // Another buffer reads these words, so they are written, and by wider stores than one by one.
+        self.words_mut().fill(0);
+        let memory = std::hint::black_box(std::mem::take(&mut self.memory));
+        _ = SPARE.try_with(|spare| spare.borrow_mut().keep(memory));
     }
 }
 
@@ -177,6 +205,8 @@ impl std::ops::Deref for Payload {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -192,8 +222,18 @@ mod tests {
             }
         }
         let many: Vec<Buffer> = (0..20).map(|_| Buffer::zeroed(1 << 20)).collect();
+        let taken: BTreeSet<_> = many.iter().map(|buffer| buffer.words().as_ptr()).collect();
         drop(many);
-        assert!(SPARE.with_borrow(|spare| spare.bytes) <= SPARE_BYTES);
+        // What was in use at once is used again, also for lengths somewhat smaller; a larger one costs others.
+        let many: Vec<Buffer> = (0..20).map(|i| Buffer::zeroed((1 << 20) - 4000 * i)).collect();
+        assert!(many.iter().all(|buffer| taken.contains(&buffer.words().as_ptr())));
+        drop(many);
+        let large = Buffer::zeroed(20 << 20);
+        let bound =
+            |spare: &Spare| (spare.used + spare.lines) * LINE_BYTES <= (161 << 20) + SLACK_BYTES;
+        assert!(SPARE.with_borrow(bound));
+        drop(large);
+        assert!(SPARE.with_borrow(bound));
         assert_eq!(live_bytes(), 0);
     }
 
