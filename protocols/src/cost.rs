@@ -139,6 +139,8 @@ pub enum Verb {
         /** Bits of each. */
         k: u32,
     },
+    /// What belongs to a number beside its addends.
+    Complete,
     /// Exclusive or of secret bits.
     Xor,
     /// Exclusive or of bits never both 1, and everything with clear bits.

@@ -188,6 +188,10 @@ macro_rules! said_by_scheme {
             self.scheme.setup_cost(parties)
         }
 
+        fn tile_bits(&self) -> usize {
+            self.scheme.tile_bits()
+        }
+
         fn addends(&self) -> usize {
             self.scheme.addends()
         }

@@ -21,6 +21,9 @@ pub use crate::prepared::Keys;
 use crate::value::{Clear, ClearBits, ClearVec, Shares};
 use crate::verbs::for_each_verb;
 
+/// Bits of a tile for shares that are not much longer than what they share.
+pub(crate) const TILE_BITS: usize = 64 << 15;
+
 /// A verb at work.
 pub type Fut<'a, T = Shares> = Pin<Box<dyn Future<Output = Result<T>> + 'a>>;
 
@@ -314,6 +317,12 @@ macro_rules! define_protocol {
                 Cost::local(parties)
             }
 
+            /// Bits of the longest operand, in the clear, that one task should work on, so that what it shares
+            /// and sends stays in a cache: long vectors are cut into such tiles.
+            fn tile_bits(&self) -> usize {
+                TILE_BITS
+            }
+
             /// How many addends a shared number is the sum of, each of which parties can share by itself
             /// without a message, and how many a shared bit is the exclusive or of; 0 if they cannot.
             /// [`crate::blocks::split`] says what that is good for.
@@ -328,7 +337,8 @@ macro_rules! define_protocol {
             }
 
             /// `floor(addend / 2^shift)` for addend `j` of each number, without sign, as addend `j` of a
-            /// shared number, the other addends of which are 0.
+            /// shared number, the other addends of which are 0. Sums of such go through
+            /// [`Protocol::complete`] before they are used as numbers.
             fn addend_shifted(&self, a: &Shares, _j: usize, _shift: u32) -> Shares {
                 Shares::phantom(a.len(), a.depth)
             }

@@ -85,6 +85,11 @@ macro_rules! for_each_verb {
                 from_bits(a: &'a Shares) -> Shares:
                     Verb::FromBits, a.len(), 1 => blocks::dabit::from_bits;
 
+                /// Sums of addends that [`Protocol::addend_shifted`] gave, as numbers: with what else
+                /// belongs to a number, MACs say.
+                complete(a: &'a Shares) -> Shares:
+                    Verb::Complete, a.len(), 1 => blocks::split::complete;
+
                 /// Numbers that are known to be 0 or 1 as bits.
                 as_bits(a: &'a Shares) -> Shares:
                     Verb::AsBits, a.len(), 1 => blocks::convert::as_bits;

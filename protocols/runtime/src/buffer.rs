@@ -39,6 +39,18 @@ thread_local! {
     static SPARE: RefCell<Spare> = RefCell::default();
 }
 
+/// Bytes up to which memory that is given back stays with the allocator.
+const HEAP_BYTES: usize = 31 << 20;
+
+/// Lets the allocator keep what is given back, for a process that asks for as much again and again.
+///
+/// That of glibc asks the system for every block above 128 KiB, and gives it back, until a longer one has
+/// been given back: then it keeps blocks up to that length, and twice as much in all. A fresh page costs
+/// more than most of what is computed into it. Elsewhere this does nothing.
+pub fn keep_heap() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(HEAP_BYTES)));
+}
+
 /// Bytes that the share vectors and messages of this thread take.
 pub fn live_bytes() -> usize {
     LIVE_BYTES.get()

@@ -272,7 +272,15 @@ async fn shifted(p: &dyn Protocol, step: &Step, a: &Shares, m: u32, ring: u32) -
     for j in 1..p.addends() {
         sum = p.add(step, &sum, &p.addend_shifted(a, j, m), ring).await?;
     }
-    Ok(sum)
+    p.complete(step, &sum).await
+}
+
+/// Sums of addends where a number is nothing else.
+///
+/// # Errors
+/// None.
+pub async fn complete(_: &dyn Protocol, _: &Step, a: &Shares) -> Result<Shares> {
+    Ok(a.clone())
 }
 
 /// `floor(a / 2^m)`, `0 < m < bits`; if not `exact`, that or one more. `bits` bounds `a`.

@@ -44,7 +44,8 @@ pub const INFO: Info = Info {
     stat_sec: "at most 65/2^64 a product and 2^-50 a check of bits (see ps-rep3-bin); σ above 50 is refused",
     domain: "integers modulo 2^64 or 2^128",
     assumptions: "AES-128 is a pseudo-random function, BLAKE3 a random oracle",
-    truncation: "exact: nothing. probabilistic and fast: the rounding depends on the mask that is opened; never a gross error",
+    truncation: "exact reveals nothing; probabilistic and fast round up or down at random, in a way that depends on \
+                 shares (no ideal rounding); never a gross error",
     paper: "eprint 2019/164",
 };
 
@@ -126,7 +127,6 @@ fn add_products<R: Ring>(
 impl<W: Covered> Way for Beaver<W> {
     type Short = W;
     type Number = W;
-    const ADDENDS: bool = true;
 
     fn new() -> Self {
         Beaver(std::marker::PhantomData)

@@ -25,7 +25,7 @@ use crate::blocks::wires::{Wires, clear_rows};
 use crate::blocks::{circuits, linear, shuffle, sort};
 use crate::cost::{Call, Cost, Truncation, Verb};
 use crate::ledger::Ledger;
-use crate::protocol::{Domain, Fut, Keys, Protocol, Setup, now};
+use crate::protocol::{Domain, Fut, Keys, Protocol, Setup, TILE_BITS, now};
 use crate::value::{Clear, ClearBits, Plane, Shares, Unit};
 
 /// Verbs on shared bits: all that a binary scheme has to say.
@@ -42,6 +42,11 @@ pub trait BinaryScheme {
     /// What one shared bit is in plane `plane`: a bit of a packed word, or a label of some words.
     fn unit(&self, _plane: usize) -> Unit {
         Unit::Bit
+    }
+
+    /// As [`Protocol::tile_bits`].
+    fn tile_bits(&self) -> usize {
+        TILE_BITS
     }
 
     /// What `And`, `ShareBits`, `OpenBits` and `RandomBits` cost, and `Shuffle` and `Places` if they are
@@ -583,6 +588,10 @@ impl Protocol for OverBinary {
 
     fn corrupted(&self, _: usize) -> usize {
         self.scheme.corrupted()
+    }
+
+    fn tile_bits(&self) -> usize {
+        self.scheme.tile_bits()
     }
 
     fn cost(&self, call: &Call) -> Option<Cost> {

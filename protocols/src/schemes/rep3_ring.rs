@@ -422,7 +422,9 @@ impl<W: Word> Protocol for Rep3<W> {
             Verb::Permute { width } => permute_cost(len / width.max(1), number),
             Verb::Places { k } if !pairs::few(len) => places::cost::<W>(len, k),
             Verb::Places { .. } | Verb::Compose { .. } | Verb::OpenWide => return None,
-            Verb::Mask | Verb::Halves { .. } | Verb::EdaBits { .. } => return None,
+            Verb::Mask | Verb::Halves { .. } | Verb::EdaBits { .. } | Verb::Complete => {
+                return None;
+            }
         })
     }
 

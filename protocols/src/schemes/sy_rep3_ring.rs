@@ -15,8 +15,9 @@
 //!           secret ones T is a uniform multiple of the error whatever y is.
 //! Paper:    Abspoel, Dalskov, Escudero, Nof 2019, eprint 2019/1298 (after Chida et al. 2018, eprint 2018/570).
 //! Differs:  factors of the check are secret (see Privacy), which also saves the coin. Conjunctions of bits
-//!           are verified as in ps-rep3-bin. A component of a number has no MAC, so comparisons do not start
-//!           from components but from masks.
+//!           are verified as in ps-rep3-bin. Comparisons and shifts start from the components of a number,
+//!           whose bits need no MACs of numbers; sums of shifted components get theirs
+//!           ([`crate::Protocol::complete`]).
 //! Security: any one party learns nothing; a malicious party that alters a result is found out before
 //!           anything leaves, but with probability 2^-50. See also [`super::rep3::checked_ring`].
 //! Cost:     mul, dot, matmul 1 round, 2(k + 64) bits for an element of the result; share 2 rounds, k + 64 bits
@@ -49,7 +50,8 @@ pub const INFO: Info = Info {
     stat_sec: "at most 65/2^64 a check of numbers and 2^-50 of bits (see ps-rep3-bin); σ above 50 is refused",
     domain: "integers modulo 2^64 or 2^128",
     assumptions: "AES-128 is a pseudo-random function, BLAKE3 a random oracle",
-    truncation: "exact: nothing. probabilistic and fast: the rounding depends on the mask that is opened; never a gross error",
+    truncation: "exact reveals nothing; probabilistic and fast round up or down at random, in a way that depends on \
+                 shares (no ideal rounding); never a gross error",
     paper: "eprint 2019/1298",
 };
 
@@ -164,7 +166,6 @@ impl<W: Covered> Macs<W> {
 impl<W: Covered> Way for Macs<W> {
     type Short = W;
     type Number = W::Long;
-    const ADDENDS: bool = false;
 
     fn new() -> Self {
         let ring = std::marker::PhantomData;

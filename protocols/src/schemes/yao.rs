@@ -62,6 +62,8 @@ const FORM: Form = Form { odd: true, ..Form::semi_honest(4) };
 
 /// Gates whose hashes have a key in common.
 const CHUNK: usize = 256;
+/// Gates of one message: labels and tables of so many are 1.5 MiB.
+const TILE: usize = 1 << 15;
 
 const TABLES: Label = Label("yao.and.tables");
 const CHOICE: Label = Label("yao.share.choice");
@@ -160,9 +162,15 @@ impl Yao {
     }
 
     /// Labels of 0 of all gates, and their tables: two blocks for each gate.
-    fn garble(&self, op: &Op<'_>, x: &[Block], y: &[Block], out: &mut [Block]) -> Vec<Block> {
+    fn garble(
+        &self,
+        op: &Op<'_>,
+        x: &[Block],
+        y: &[Block],
+        out: &mut [Block],
+        tables: &mut [Block],
+    ) {
         let delta = self.delta();
-        let mut tables = vec![0; 2 * x.len()];
         let mut hashes: Hashes = Zeroizing::new([[0; CHUNK]; 4]);
         for (first, hash) in self.chunks(op, x.len()) {
             let part = first..x.len().min(first + CHUNK);
@@ -181,7 +189,6 @@ impl Yao {
                 *out = x0 ^ times(x[i], table[0]) ^ y0 ^ times(y[i], table[1] ^ x[i]);
             }
         }
-        tables
     }
 
     /// The evaluator's labels of all gates, from their tables.
@@ -207,10 +214,14 @@ impl Yao {
         }
         let (x, y) = (labels(x.plane(0)), labels(y.plane(0)));
         if self.garbles() {
-            let mut tables = vec![];
-            let out = vector(len, op.depth(), |out| tables = self.garble(&op, x, y, out));
-            op.send(EVALUATOR, TABLES, bytemuck::cast_slice(&tables))?;
-            return Ok(out);
+            let mut out = None;
+            let tables = Plane::build(Unit::Words(2), 2 * len, |tables| {
+                let tables = bytemuck::cast_slice_mut(tables);
+                let fill = |out: &mut [Block]| self.garble(&op, x, y, out, tables);
+                out = Some(vector(len, op.depth(), fill));
+            });
+            op.send(EVALUATOR, TABLES, bytemuck::cast_slice(tables.words()))?;
+            return Ok(out.expect("it was built with the tables"));
         }
         let tables = op.recv(GARBLER, TABLES, 32 * len).await?;
         let tables = Plane::from_payload(Unit::Words(2), 2 * len, tables);
@@ -332,6 +343,10 @@ impl BinaryScheme for Yao {
 
     fn unit(&self, _: usize) -> Unit {
         Unit::Words(2)
+    }
+
+    fn tile_bits(&self) -> usize {
+        TILE
     }
 
     fn cost(&self, call: &Call) -> Option<Cost> {

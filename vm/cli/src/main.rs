@@ -37,6 +37,7 @@ const _: () = assert!(
 
 fn main() -> ExitCode {
     let started = std::time::Instant::now();
+    mpc_runtime::buffer::keep_heap();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -186,7 +186,7 @@ impl Machine {
         mut binding: Binding,
     ) -> Machine {
         let memory_limit = register_bytes(&program, &*protocol).saturating_mul(6) / 5 + SPARE_BYTES;
-        let tile_bits = binding.tile_bits.unwrap_or(tiles::TILE_BITS);
+        let tile_bits = binding.tile_bits.unwrap_or_else(|| protocol.tile_bits());
         let inputs = std::mem::take(&mut binding.inputs).into_iter();
         let inputs = inputs.map(|x| x.map(|values| Clear::new(values, Depth::ZERO))).collect();
         let netlists = program.circuits.iter().map(netlist).collect();

@@ -8,9 +8,6 @@ use std::ops::Range;
 
 use mpc_bytecode::Run;
 
-/// Bits of the longest operand that one task works on, in the clear.
-pub(super) const TILE_BITS: usize = 64 << 15;
-
 /// Some rows of a group.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Part {

@@ -1,7 +1,10 @@
 //! Blocks of 128 bits, AES-128 on many of them, and the hash that breaks correlations.
 //!
-//! `H(x, i) = π(π(x) ⊕ i) ⊕ π(x)` is tweakable circular correlation robust if π is an ideal cipher
-//! (TMMO of Guo, Katz, Wang, Yu 2019, eprint 2019/074, Section 7.4). Its loss grows with the calls
+//! Between parties who follow the protocol `H(x, i) = π(x ⊕ i) ⊕ x ⊕ i`, which is correlation robust if π is an
+//! ideal cipher, and that is what their extensions need: no `x ⊕ i` comes twice, as the x are uniform and the i
+//! differ for one x (Guo, Katz, Wang, Yu 2019, eprint 2019/074, Section 7.2 and Table 1). Otherwise
+//! `H(x, i) = π(π(x) ⊕ i) ⊕ π(x)`, which is tweakable circular correlation robust
+//! (TMMO of the same, Section 7.4). The loss of both grows with the calls
 //! under one key, so every call of an extension has a key of its own, from a stream that nobody else
 //! reads; the tweak is the number of the transfer within the call.
 //! `H(x) = π(σ(x)) ⊕ σ(x)` for the linear `σ(a, b) = (a ⊕ b, a)` is circular correlation robust without a tweak
@@ -31,6 +34,17 @@ impl Cipher {
     pub(crate) fn encrypt(&self, blocks: &mut [Block]) {
         let bytes: &mut [[u8; 16]] = bytemuck::cast_slice_mut(blocks);
         self.0.encrypt_blocks(Array::cast_slice_from_core_mut(bytes));
+    }
+
+    /// `out[i] = π(x[i])`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub(crate) fn encrypt_to(&self, x: &[Block], out: &mut [Block]) {
+        let from: &[[u8; 16]] = bytemuck::cast_slice(x);
+        let to: &mut [[u8; 16]] = bytemuck::cast_slice_mut(out);
+        let (from, to) = (Array::cast_slice_from_core(from), Array::cast_slice_from_core_mut(to));
+        self.0.encrypt_blocks_b2b(from, to).expect("as many blocks in as out");
     }
 
     /// `π(x) ⊕ x`.
@@ -87,22 +101,29 @@ impl Common {
 }
 
 impl Name {
-    /// From a stream that belongs to the call.
-    pub(crate) fn new(stream: &Stream) -> Name {
+    /// From a stream that belongs to the call; `checked` if parties may cheat.
+    pub(crate) fn new(stream: &Stream, checked: bool) -> Name {
         let words = stream.words(6);
         let block = |i: usize| Block::from(words[i]) | Block::from(words[i + 1]) << 64;
-        let common = Common { hash: Hash::new(block(2)), keys: Cipher::new(block(4)) };
+        let hash = Hash { twice: checked, ..Hash::new(block(2)) };
+        let common = Common { hash, keys: Cipher::new(block(4)) };
         Name { position: block(0), common }
     }
 }
 
 /// The hash of one call.
-pub struct Hash(Cipher);
+pub struct Hash {
+    cipher: Cipher,
+    /// Whether it is tweakable circular correlation robust, which takes the cipher twice; otherwise it is
+    /// correlation robust.
+    twice: bool,
+}
 
 impl Hash {
-    /// Under a public key that was random when what is hashed was chosen.
+    /// The tweakable circular correlation robust one, under a public key that was random when what is hashed was
+    /// chosen.
     pub fn new(key: Block) -> Hash {
-        Hash(Cipher::new(key))
+        Hash { cipher: Cipher::new(key), twice: true }
     }
 
     /// `out[i] = H(x[i] ⊕ offset, first + i)`.
@@ -128,12 +149,18 @@ impl Hash {
         let batches = x.chunks(BATCH).zip(out.chunks_mut(BATCH));
         for (first, (x, out)) in (0..).step_by(BATCH).zip(batches) {
             let once = &mut once[..x.len()];
-            once.iter_mut().zip(x).for_each(|(o, x)| *o = x ^ offset);
-            self.0.encrypt(once);
-            for (i, (out, once)) in out.iter_mut().zip(once.iter()).enumerate() {
-                *out = once ^ tweak(first + i);
+            if self.twice {
+                once.iter_mut().zip(x).for_each(|(o, x)| *o = x ^ offset);
+                self.cipher.encrypt(once);
+                for (i, (out, once)) in (first..).zip(out.iter_mut().zip(once.iter())) {
+                    *out = once ^ tweak(i);
+                }
+                self.cipher.encrypt(out);
+            } else {
+                let tweaked = (first..).zip(once.iter_mut().zip(x));
+                tweaked.for_each(|(i, (o, x))| *o = x ^ offset ^ tweak(i));
+                self.cipher.encrypt_to(once, out);
             }
-            self.0.encrypt(out);
             out.iter_mut().zip(once.iter()).for_each(|(o, once)| *o ^= once);
         }
         once.zeroize();
@@ -146,10 +173,11 @@ mod tests {
 
     #[test]
     fn the_hash_is_the_formula() {
-        let hash = Hash(Cipher::new(0x0f0e_0d0c_0b0a_0908_0706_0504_0302_0100));
+        const KEY: Block = 0x0f0e_0d0c_0b0a_0908_0706_0504_0302_0100;
+        let hash = Hash::new(KEY);
         let one = |x: Block| {
             let mut x = [x];
-            hash.0.encrypt(&mut x);
+            hash.cipher.encrypt(&mut x);
             x[0]
         };
         // AES-128 of FIPS 197, Appendix C.1.
@@ -168,6 +196,12 @@ mod tests {
         for (i, (&x, &out)) in x.iter().zip(&out).enumerate() {
             let inner = one(x ^ 77);
             assert_eq!(out, one(inner ^ (1000 + i as u128)) ^ inner);
+        }
+        let hash = Hash { twice: false, ..Hash::new(KEY) };
+        hash.blocks(&x, 77, 1000, &mut out);
+        for (i, (&x, &out)) in x.iter().zip(&out).enumerate() {
+            let tweaked = x ^ 77 ^ (1000 + i as u128);
+            assert_eq!(out, one(tweaked) ^ tweaked);
         }
     }
 }

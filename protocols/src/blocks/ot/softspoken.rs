@@ -210,6 +210,10 @@ impl Transfers {
         let mut waiting = Zeroizing::new(Vec::with_capacity(self.len.min(COLUMNS + size)));
         let mut parts = parts(self.len / size, size);
         self.each(|_, blocks| {
+            if waiting.is_empty() && blocks.len().is_multiple_of(size) {
+                let part = parts.next().expect("one for each part that ends a group");
+                return f(part.start, blocks);
+            }
             waiting.extend_from_slice(blocks);
             if waiting.len() >= size {
                 let part = parts.next().expect("one for each part that ends a group");
@@ -292,8 +296,7 @@ fn fold(ciphers: &[Cipher], k: usize, counters: &[Block], stack: &mut [Block], s
         match leaf.checked_sub(lacking) {
             None => row.fill(0),
             Some(i) => {
-                row.copy_from_slice(counters);
-                ciphers[i].encrypt(row);
+                ciphers[i].encrypt_to(counters, row);
             }
         }
         for bit in 0..leaf.trailing_ones() as usize {
@@ -352,7 +355,7 @@ impl Receiver {
         choices: Choices<'_>,
     ) -> Result<Asked> {
         let shape = self.leaves.shape;
-        let name = Name::new(&op.stream(&self.names, 0));
+        let name = Name::new(&op.stream(&self.names, 0), shape.checked);
         let columns = shape.columns(many);
         let words = stride(columns);
         let mut table = Table::new(columns);
@@ -461,7 +464,7 @@ impl Sender {
     /// Takes the correction of `many` transfers.
     pub(crate) async fn take(&self, op: &Op<'_>, many: Many) -> Result<Taken> {
         let shape = self.leaves.shape;
-        let name = Name::new(&op.stream(&self.names, 0));
+        let name = Name::new(&op.stream(&self.names, 0), shape.checked);
         let (columns, wire) = (shape.columns(many), shape.wire(many));
         let words = stride(columns);
         let mut table = Table::new(columns);

@@ -30,8 +30,6 @@ pub(crate) trait Way: Sized + 'static {
     type Short: Covered;
     /// What shares are of.
     type Number: Integer;
-    /// Whether a component is a shared number by itself.
-    const ADDENDS: bool;
 
     fn new() -> Self;
 
@@ -190,7 +188,7 @@ impl<T: Way> CheckedRing<T> {
                     products.extend([(Shape::Rows(1), call.len); 2]);
                     completed += 3 * call.len;
                 }
-                Verb::Share { .. } => completed += call.len,
+                Verb::Share { .. } | Verb::Complete => completed += call.len,
                 _ => products.extend(Shape::of(call).map(|shape| (shape, call.len))),
             }
         }
@@ -229,6 +227,7 @@ impl<T: Way> Protocol for CheckedRing<T> {
             }
             Verb::ShareBits { .. } | Verb::OpenBits { .. } => return self.bits.cost(call),
             Verb::Share { owner } => costs::input(owner, number).then(&T::completed_cost(len)),
+            Verb::Complete => T::completed_cost(len),
             Verb::Open { to: None } => costs::each(short),
             Verb::Open { to: Some(to) } => costs::input((to + 2) % PARTIES, short),
             Verb::FromBits => {
@@ -261,7 +260,7 @@ impl<T: Way> Protocol for CheckedRing<T> {
     }
 
     fn addends(&self) -> usize {
-        if T::ADDENDS { PARTIES } else { 0 }
+        PARTIES
     }
 
     fn addend_bits(&self, a: &Shares, j: usize, k: u32) -> Shares {
@@ -427,6 +426,10 @@ impl<T: Way> Protocol for CheckedRing<T> {
 
     fn from_bits<'a>(&'a self, step: &'a Step, a: &'a Shares) -> Fut<'a> {
         Box::pin(self.numbers_from_bits(step, a))
+    }
+
+    fn complete<'a>(&'a self, step: &'a Step, a: &'a Shares) -> Fut<'a> {
+        self.way.completed(&self.bits, step, a.clone())
     }
 
     fn as_bits<'a>(&'a self, _: &'a Step, a: &'a Shares) -> Fut<'a> {
