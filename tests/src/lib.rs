@@ -11,6 +11,7 @@
 //! | [`library`] | the standard library as documented: examples, rounds |
 //! | [`elementary`] | the mathematical functions against floating point, and the table of what they cost |
 //! | [`generate`] | valid bytecode programs from a seed |
+//! | [`parallel`] | long tests on all cores |
 //! | [`tree`] | the files of the repository |
 
 pub mod cheating;
@@ -18,6 +19,7 @@ pub mod elementary;
 pub mod faults;
 pub mod generate;
 pub mod library;
+pub mod parallel;
 pub mod programs;
 pub mod seed;
 pub mod session;

@@ -12,6 +12,7 @@ use mpc_compiler::passes::Level;
 use mpc_compiler::source::LoadError;
 use mpc_vm::data;
 
+use crate::parallel;
 use crate::session::{Case, Under};
 use crate::tree::root;
 
@@ -39,21 +40,18 @@ pub fn samples() -> Vec<Sample> {
 /// # Panics
 /// With everything that `check` finds wrong with an entry of one of them.
 pub fn matrix(
-    under: impl Fn(u64) -> Vec<Under>,
-    check: impl Fn(&Case, Under, &str) -> Result<(), String>,
+    under: impl Fn(u64) -> Vec<Under> + Sync,
+    check: impl Fn(&Case, Under, &str) -> Result<(), String> + Sync,
 ) {
-    let mut wrong: Vec<String> = vec![];
-    for (turn, sample) in samples().into_iter().enumerate() {
+    let wrong = parallel::map(samples(), |turn, sample| {
         let name = sample.name();
         let case = match sample.case() {
             Ok(case) => case,
-            Err(what) => {
-                wrong.push(format!("{name}: {what}"));
-                continue;
-            }
+            Err(what) => return vec![format!("{name}: {what}")],
         };
         // States live longer than an entry, and a run here is one entry.
         let entries = case.program.entries.iter().filter(|_| case.program.states.is_empty());
+        let mut wrong = vec![];
         for (entry, under) in entries
             .flat_map(|entry| under(turn as u64).into_iter().map(move |under| (&entry.name, under)))
         {
@@ -63,7 +61,9 @@ pub fn matrix(
             let seconds = start.elapsed().as_secs_f64();
             println!("{name:24} {under:32} {seconds:7.2} s", under = under.to_string());
         }
-    }
+        wrong
+    })
+    .concat();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -3,6 +3,7 @@
 use mpc_protocols::Truncation;
 use mpc_tests::elementary::{ELEMENTARY, Report, Type, all, report};
 use mpc_tests::library::{Example, Function, functions};
+use mpc_tests::parallel;
 use mpc_tests::programs::from_source;
 use mpc_tests::session::{self, Case, Under};
 
@@ -43,15 +44,16 @@ fn examples() -> Vec<Example> {
 
 #[test]
 fn examples_give_what_they_state_under_every_protocol() {
-    let mut wrong = vec![];
-    for (turn, example) in examples().into_iter().enumerate() {
-        wrong.extend(example.check().err());
+    let wrong = parallel::map(examples(), |turn, example| {
+        let mut wrong = Vec::from_iter(example.check().err());
         let others = usize::from(turn % 8 == 0);
         for under in session::covering(turn as u64 / 8, others) {
             let what = example.case.check(under, "main").err();
             wrong.extend(what.map(|what| format!("{}: {what}", example.text)));
         }
-    }
+        wrong
+    })
+    .concat();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

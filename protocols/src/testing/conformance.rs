@@ -37,8 +37,17 @@ const SLOW: [&str; 2] = ["semi2k", "yao"];
 
 /// Protocols that take many times as long as those: every product proven, every bit a number of its own, or every
 /// product a circuit of triples.
-const HEAVY: [&str; 8] =
-    ["spdz2k", "mascot", "tinier", "semi", "semi-bin", "mal-shamir", "sy-shamir", "mal-rep3-field"];
+const HEAVY: [&str; 9] = [
+    "spdz2k",
+    "mascot",
+    "tinier",
+    "semi",
+    "semi-bin",
+    "mal-shamir",
+    "sy-shamir",
+    "mal-rep3-field",
+    "ccd",
+];
 
 /// Which combinations are tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,8 +29,14 @@ pub fn to_integers(array: &Array, variable: &Variable) -> Result<Vec<i128>, Stri
     match &array.numbers {
         Numbers::Whole(values) => each(array, values, |v| whole(v, element)),
         Numbers::Real(values) => {
-            let scale = scale(element);
-            each(array, values, |v| real(v, scale, element))
+            let (scale, safe) = (scale(element), safe(element));
+            each(array, values, |v| {
+                let scaled = v * scale;
+                match scaled.abs() < safe {
+                    true => Ok(nearest(scaled).into()),
+                    false => real(v, scale, element),
+                }
+            })
         }
     }
 }
@@ -54,6 +60,14 @@ fn scale(element: Element) -> f64 {
     match element {
         Element::Fix(_, fraction) => 2_f64.powi(fraction as i32),
         _ => 1.0,
+    }
+}
+
+/// Below this, scaled values of a fixed-point type are exact and in range, rounded either way.
+fn safe(element: Element) -> f64 {
+    match element {
+        Element::Fix(k @ 2.., _) => EXACT_F64.min(2_f64.powi(k as i32 - 1) - 1.0),
+        _ => 0.0,
     }
 }
 
@@ -140,8 +154,13 @@ pub fn to_real(value: i128, fraction: u32) -> f64 {
 mod tests {
     use super::*;
 
+    /// By way of all checks; where a value is safe, the short way finds the same.
     fn real(value: f64, element: Element) -> Result<i128, String> {
-        super::real(value, scale(element), element)
+        let slowly = super::real(value, scale(element), element);
+        if (value * scale(element)).abs() < safe(element) {
+            assert_eq!(Ok(nearest(value * scale(element)).into()), slowly, "{value}");
+        }
+        slowly
     }
 
     #[test]
