@@ -7,10 +7,9 @@
 //!           two parties all of it is random: the choices are those of the extension, and b is the difference of
 //!           the two messages (Asharov, Lindell, Schneider, Zohner 2013, Section 5.1), so that
 //!           nothing but the correction of the extension is sent. More parties need one bit for each peer.
-//! Cost:     a triple of two parties: `128/k - 1` bits sent by each, one round; of more parties:
-//!           `128/k + 1` bits for each peer, two rounds. k is 8, or 4 for short vectors: then the time
-//!           counts more. Long vectors have silent transfers ([`crate::blocks::ot`]), 2^19 or more of them at a
-//!           time: for n of them `16·t·(d - 1) + (128/k - 1)·t·d/8` bytes, t·2^d = 2n and 256 <= t < 512, and one
+//! Cost:     a triple of two parties: 31 bits sent by each, one round; of more parties:
+//!           33 bits for each peer, two rounds. Long vectors may have silent transfers ([`crate::blocks::ot`]), 2^19 or more of them at a
+//!           time: for n of them `16·t·(d - 1) + 15·t·d/8` bytes, t·2^d = 2n and 256 <= t < 512, and one
 //!           round more; of more parties 2 bits for each peer besides, and two rounds more. With n = 2^19
 //!           that is 0.78 bits a triple.
 //!           A conjunction opens 2 bits besides.
@@ -57,7 +56,8 @@ pub(crate) struct Gmw {
     own: Key,
     pair: Vec<Key>,
     short: Rc<Ot>,
-    long: Ot,
+    /// For long vectors, if not the same.
+    long: Option<Ot>,
 }
 
 /// Random bits with their products.
@@ -89,21 +89,31 @@ fn vector(len: usize, depth: Depth, fill: impl FnOnce(&mut [u64])) -> Shares {
 }
 
 impl Gmw {
-    /// Short vectors use `short`, which is of the form [`SHORT`].
-    pub(crate) fn new(n: usize, me: Party, seeds: &Seeds, short: Rc<Ot>) -> Gmw {
+    /// With these transfers, of the form [`SHORT`]: the quickest where the network is.
+    pub(crate) fn new(n: usize, me: Party, seeds: &Seeds, transfers: Rc<Ot>) -> Gmw {
         let pair = seeds.pair.iter().map(|seed| Key::new(seed, "gmw")).collect();
-        let long = Ot::new(seeds, me, LONG);
-        Gmw { me, n, own: Key::new(&seeds.own, "gmw"), pair, short, long }
+        Gmw { me, n, own: Key::new(&seeds.own, "gmw"), pair, short: transfers, long: None }
+    }
+
+    /// With silent transfers for long vectors: the fewest bytes.
+    pub(crate) fn silent(n: usize, me: Party, seeds: &Seeds, short: Rc<Ot>) -> Gmw {
+        Gmw { long: Some(Ot::new(seeds, me, LONG)), ..Gmw::new(n, me, seeds, short) }
     }
 
     /// Grows the transfers that belong to it alone.
     pub(crate) async fn grow(&self, op: &Op<'_>, bases: &Bases) -> Result<()> {
-        self.long.grow(op, bases).await
+        match &self.long {
+            Some(long) => long.grow(op, bases).await,
+            None => Ok(()),
+        }
     }
 
     /// What [`Gmw::grow`] costs.
-    pub(crate) fn growing(parties: usize) -> Cost {
-        Ot::growing(LONG, parties)
+    pub(crate) fn growing(&self) -> Cost {
+        match self.long {
+            Some(_) => Ot::growing(LONG, self.n),
+            None => Cost::local(self.n),
+        }
     }
 
     fn peers(&self) -> impl Iterator<Item = Party> + use<> {
@@ -111,8 +121,12 @@ impl Gmw {
         (0..self.n).filter(move |&peer| peer != me)
     }
 
-    fn form(len: usize) -> Form {
-        if len < LONG_FROM { SHORT } else { LONG }
+    /// The transfers for conjunctions of so many bits, and their form.
+    fn ot(&self, len: usize) -> (&Ot, Form) {
+        match &self.long {
+            Some(long) if len >= LONG_FROM => (long, LONG),
+            _ => (&self.short, SHORT),
+        }
     }
 
     /// Transfers that a triple takes of each pair of parties, either way.
@@ -136,7 +150,7 @@ impl Gmw {
 
     async fn triples_of_part(&self, step: &Step, len: usize) -> Result<Triples> {
         let op = step.op(Depth::ZERO);
-        let ot = if len < LONG_FROM { &*self.short } else { &self.long };
+        let (ot, _) = self.ot(len);
         if self.n == 2 {
             return self.random_triples(&op, ot, len).await;
         }
@@ -328,7 +342,7 @@ impl Gmw {
             Verb::And if len == 0 => Cost::local(n),
             Verb::And => {
                 let part = |len: usize| {
-                    let extended = Ot::cost(Gmw::form(len), n, |_, _| self.transfers(len));
+                    let extended = Ot::cost(self.ot(len).1, n, |_, _| self.transfers(len));
                     if n > 2 { extended.then(&each(len.div_ceil(8))) } else { extended }
                 };
                 let parts = parts_of(len).map(part);
@@ -393,7 +407,7 @@ mod tests {
     #[test]
     fn a_long_conjunction_takes_less_than_three_bits() {
         let seeds = crate::testing::session::seeds(0, 0, 2);
-        let gmw = Gmw::new(2, 0, &seeds, Rc::new(Ot::new(&seeds, 0, SHORT)));
+        let gmw = Gmw::silent(2, 0, &seeds, Rc::new(Ot::new(&seeds, 0, SHORT)));
         for len in [1 << 19, 1 << 20, 3 << 18, 1_900_000, 1 << 23] {
             let cost = gmw.cost(&Charged { verb: Verb::And, len, bits: 1, whole: 0 });
             let cost = cost.expect("a verb on bits");

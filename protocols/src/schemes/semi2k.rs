@@ -3,8 +3,7 @@
 //! Sharing:  x = Σ x_i modulo 2^64 or 2^128, b = ⊕ b_i; party i holds x_i and b_i; see [`super::additive`] and
 //!           [`super::gmw`], which also say how numbers and bits are multiplied.
 //! Paper:    Cramer, Damgård, Escudero, Scholl, Xing 2018, eprint 2018/482, without MACs and sacrifice; transfers:
-//!           Roy 2022, eprint 2022/192; for long vectors of bits Boyle et al. 2019, eprint 2019/1159, with trees of Guo et al.
-//!           2022, eprint 2022/1431, and codes of Raghuraman, Rindal, Tanguy 2023, eprint 2023/882.
+//!           Roy 2022, eprint 2022/192.
 //! Differs:  dot and matrix products have triples of their own: an operand is opened, and chosen by in transfers, once.
 //! Security: any n - 1 parties learn nothing; a malicious party may alter the result and learn inputs.
 //! Cost:     to each peer: mul, dot, matmul 1 round, two operands, and a triple ahead; share nothing; open 1 round, one
@@ -35,11 +34,10 @@ pub const INFO: Info = Info {
     stat_sec: "0 in exact mode: masks are uniform in the whole ring",
     domain: "integers modulo 2^64 or 2^128",
     assumptions: "computational Diffie-Hellman over Ristretto255 with BLAKE3 as random oracle; AES-128 \
-                  is an ideal cipher; long vectors of bits: dual LPN with regular noise for expand-convolute \
-                  codes of rate 1/2, 256 places of noise or more",
+                  is an ideal cipher",
     truncation: "exact: nothing. probabilistic and fast: the rounding depends on the mask that is \
                  opened; never a gross error",
-    paper: "eprint 2018/482, 2022/192, 2019/1159, 2022/1431, 2023/882",
+    paper: "eprint 2018/482, 2022/192",
 };
 
 /// Makes one party, over the smallest ring that covers the program.
@@ -138,7 +136,7 @@ impl<N: Number> Protocol for Semi2k<N> {
     }
 
     fn setup_cost(&self, parties: usize) -> Cost {
-        let grown = Ot::growing(SHORT, parties).beside(&Gmw::growing(parties));
+        let grown = Ot::growing(SHORT, parties).beside(&self.gmw.growing());
         Bases::cost(parties).then(&grown)
     }
 
@@ -303,6 +301,8 @@ mod tests {
     use super::*;
     use crate::blocks::ot::tests::assert_uniform;
     use crate::cost::Comparison;
+    use crate::protocol::Build;
+    use crate::schemes::semi_bin;
     use crate::testing::conformance::seed;
     use crate::testing::session::seeds;
 
@@ -345,8 +345,9 @@ mod tests {
         }
     }
 
-    /// What a party sends while numbers and bits that are all 0, or all 1, are multiplied and converted.
-    fn sent(parties: usize, value: bool) -> Vec<Sent> {
+    /// What a party sends while numbers, if there are any, and bits that are all 0, or all 1, are multiplied and
+    /// converted.
+    fn sent(build: Build, parties: usize, value: bool) -> Vec<Sent> {
         let setup = Setup {
             parties,
             ring_bits: 64,
@@ -366,14 +367,17 @@ mod tests {
             executor.spawn(0, 0, async move { p.setup(&first.preprocessing()).await });
             executor.finish().expect("nobody cheats");
             executor.spawn(1, 0, async move {
-                let numbers = Clear::new(vec![-i128::from(value); 3000], Depth::ZERO);
-                let x = protocol.public(&second, &numbers).await?;
-                protocol.mul(&second, &x, &x, 64).await?;
                 let bits = ClearBits::new(vec![value; 1 << 19], Depth::ZERO);
                 let b = protocol.public_bits(&second, &bits).await?;
                 protocol.and(&second, &b, &b).await?;
                 let short = b.slice(0..1 << 14);
                 protocol.and(&second, &short, &short).await?;
+                if let Domain::Binary { .. } = protocol.domain() {
+                    return Ok(());
+                }
+                let numbers = Clear::new(vec![-i128::from(value); 3000], Depth::ZERO);
+                let x = protocol.public(&second, &numbers).await?;
+                protocol.mul(&second, &x, &x, 64).await?;
                 protocol.from_bits(&second, &b.slice(0..1 << 12)).await.map(drop)
             });
             executor.finish().expect("nobody cheats");
@@ -393,8 +397,10 @@ mod tests {
             "gmw.triple",
             "gmw.and",
         ];
-        for (parties, value) in [(2, false), (2, true), (3, true)] {
-            let all = sent(parties, value);
+        let builds: [Build; 2] = [build, semi_bin::build];
+        let cases = [(2, false), (2, true), (3, true)];
+        for (build, (parties, value)) in builds.iter().flat_map(|&b| cases.map(|case| (b, case))) {
+            let all = sent(build, parties, value);
             let mut seen = 0;
             for label in labels {
                 for sent in &all {

@@ -44,7 +44,7 @@ pub const INFO: Info = Info {
 /// As [`OverBinary::build`].
 pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>> {
     let short = Rc::new(Ot::new(seeds, me, SHORT));
-    let gmw = Gmw::new(setup.parties, me, seeds, short.clone());
+    let gmw = Gmw::silent(setup.parties, me, seeds, short.clone());
     let bases = Bases::new(seeds, me, SHORT.odd);
     OverBinary::build(Rc::new(SemiBin { n: setup.parties, bases, short, gmw }), setup)
 }
@@ -83,7 +83,7 @@ impl BinaryScheme for SemiBin {
     }
 
     fn setup_cost(&self) -> Cost {
-        let grown = Ot::growing(SHORT, self.n).beside(&Gmw::growing(self.n));
+        let grown = Ot::growing(SHORT, self.n).beside(&self.gmw.growing());
         Bases::cost(self.n).then(&grown)
     }
 
