@@ -6,7 +6,7 @@
 //!           Song 2020, eprint 2020/134, Sections 4 and 5.
 //! Differs:  post-processing as published (Araki et al. 2017; Furukawa et al. 2016, eprint 2016/944)
 //!           sacrifices several random triples in buckets for every product: at least 7 bits more from each
-//!           party. [`super::rep3::field_check`] verifies all products with O(n^(1/3)) bytes.
+//!           party. [`super::rep3::field_check`] verifies all products with O(n^(2/3)) bytes.
 //! Security: any one party learns nothing; a malicious party that alters a result is found out before
 //!           anything leaves, but with probability 2^-50.
 //!           - Inputs and random bits: each component is sent to one party by one party, or made of a key

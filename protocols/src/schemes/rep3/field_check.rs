@@ -1,5 +1,5 @@
 //! Verifies products of bits, all at once: a check of n products takes a fixed number of rounds and
-//! messages of O(n^(1/3)) bytes.
+//! messages of O(n^(2/3)) bytes.
 //!
 //! A product of replicated shares against a malicious party is right up to an additive error e that the
 //! party chooses without knowing the secrets. Bits are embedded in GF(2^64) = GF(2)\[α\].
@@ -25,15 +25,18 @@
 //! seen beside is the error of h(ρ), which the cheater chose itself.
 //!
 //! Cuts: the first into 32 blocks while factors are words (the products of a block are then one product
-//! in the field for 64 bits), which leaves L = 64·⌈n/2048⌉ elements; then two into f = ⌈L^(1/3)⌉ blocks, and
-//! the last. So all checks take the same rounds.
-//! Errors: a wrong product passes with probability at most (63 + 6f)/2^64, below 2^-50 for up to 2^36 products.
+//! in the field for 64 bits), which leaves L = 64·⌈n/2048⌉ elements; the second into 8, as a cut of L elements into m
+//! blocks takes m·L products; of the w = ⌈L/8⌉ that are left, the third into f = ⌈(2w)^(1/3)⌉, where its products
+//! and the k² of the last, k = ⌈w/f⌉, are fewest together, but into so many that k is at most 4096.
+//! So all checks take the same rounds.
+//! Errors: a wrong product passes with probability at most (77 + 2f + 2k)/2^64, below 2^-50 for up to 2^31 products.
 //! Source: Goyal, Song 2020, eprint 2020/134, Sections 4 and 5, with polynomials given by coefficients
 //! instead of values; the idea for replicated sharing: Boneh, Boyle, Corrigan-Gibbs, Gilboa, Ishai 2019,
 //! eprint 2019/188. Differs: the number of cuts is fixed, not that of blocks; all parties commit to their
 //! part of all coins at once.
-//! Cost: 11 rounds; each party sends 496 bytes in the first cut (less below 2048 products), 16·(f - 1) in each of
-//! the next two, 16·f in the last, 48 at the end, and 1280 for five coins: 3.3 kB for 2^20 products, 5.7 kB for 2^26.
+//! Cost: 11 rounds; each party sends 496 bytes in the first cut (less below 2048 products), 112 in the second,
+//! 16·(f - 1) in the third, 16·k in the last, 48 at the end, and 1280 for five coins: 5.4 kB for 2^20 products,
+//! 55 kB for 2^26.
 
 use mpc_runtime::{Depth, Label, OpId, Result, Step};
 
@@ -51,6 +54,10 @@ const LAST: Label = Label("rep3.check.last");
 
 /// Blocks of the first cut.
 const FIRST_BLOCKS: usize = 32;
+/// Blocks of the second.
+const SECOND_BLOCKS: usize = 8;
+/// Most elements of the last.
+const LAST_ELEMENTS: usize = 4096;
 
 /// Products of bits that are not verified yet.
 pub(crate) struct Products {
@@ -107,9 +114,10 @@ impl Cut {
 fn cuts(words: usize) -> [Cut; 4] {
     let first = Cut::new(words, FIRST_BLOCKS);
     let len = 64 * first.width;
-    let blocks = (1_usize..).find(|f| f * f * f >= len).expect("numbers do not end");
-    let second = Cut::new(len, blocks);
-    let third = Cut::new(second.width, blocks);
+    let second = Cut::new(len, SECOND_BLOCKS);
+    let width = second.width;
+    let fewest = (1_usize..).find(|f| f * f * f >= 2 * width).expect("numbers do not end");
+    let third = Cut::new(width, fewest.max(width.div_ceil(LAST_ELEMENTS)));
     [first, second, third, Cut::last(third.width)]
 }
 
