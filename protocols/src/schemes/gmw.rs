@@ -7,9 +7,9 @@
 //!           two parties all of it is random: the choices are those of the extension, and b is the difference of
 //!           the two messages (Asharov, Lindell, Schneider, Zohner 2013, Section 5.1), so that
 //!           nothing but the correction of the extension is sent. More parties need one bit for each peer.
-//! Cost:     a triple of two parties: 31 bits sent by each, one round; of more parties:
-//!           33 bits for each peer, two rounds. Long vectors may have silent transfers ([`crate::blocks::ot`]), 2^19 or more of them at a
-//!           time: for n of them `16·t·(d - 1) + 15·t·d/8` bytes, t·2^d = 2n and 256 <= t < 512, and one
+//! Cost:     a triple of two parties: 31 bits sent by each, one round; of more parties: 33 bits for each peer,
+//!           two rounds. Long vectors may have silent transfers ([`crate::blocks::ot`]), 2^19 or more of them
+//!           at a time: for n of them `16·t·(d - 1) + 15·t·d/8` bytes, t·2^d = 2n and 256 <= t < 512, and one
 //!           round more; of more parties 2 bits for each peer besides, and two rounds more. With n = 2^19
 //!           that is 0.78 bits a triple.
 //!           A conjunction opens 2 bits besides.
@@ -89,7 +89,7 @@ fn vector(len: usize, depth: Depth, fill: impl FnOnce(&mut [u64])) -> Shares {
 }
 
 impl Gmw {
-    /// With these transfers, of the form [`SHORT`]: the quickest where the network is.
+    /// With these transfers, of the form [`SHORT`]: the least time.
     pub(crate) fn new(n: usize, me: Party, seeds: &Seeds, transfers: Rc<Ot>) -> Gmw {
         let pair = seeds.pair.iter().map(|seed| Key::new(seed, "gmw")).collect();
         Gmw { me, n, own: Key::new(&seeds.own, "gmw"), pair, short: transfers, long: None }
