@@ -22,7 +22,8 @@
 //!           anything leaves, but with probability 2^-50. See also [`super::rep3::checked_ring`].
 //! Cost:     mul, dot, matmul 1 round, 2(k + 64) bits for an element of the result; share 2 rounds, k + 64 bits
 //!           by the owner and as many from each for the MAC; open 1 round, k bits; and 1 round, 1 bit;
-//!           from_bits 3 rounds, 7(k + 64) bits; check 3 rounds and 5(k + 64) bits.
+//!           from_bits 3 rounds, 7(k + 64) bits; the MAC of shifted components 1 round, k + 64 bits; check 3
+//!           rounds and 5(k + 64) bits.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;

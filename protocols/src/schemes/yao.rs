@@ -24,6 +24,7 @@
 
 use std::rc::Rc;
 
+use mpc_runtime::buffer::Buffer;
 use mpc_runtime::{Depth, Key, Label, Op, Party, Result, Step};
 use zeroize::Zeroizing;
 
@@ -214,14 +215,13 @@ impl Yao {
         }
         let (x, y) = (labels(x.plane(0)), labels(y.plane(0)));
         if self.garbles() {
-            let mut out = None;
-            let tables = Plane::build(Unit::Words(2), 2 * len, |tables| {
-                let tables = bytemuck::cast_slice_mut(tables);
-                let fill = |out: &mut [Block]| self.garble(&op, x, y, out, tables);
-                out = Some(vector(len, op.depth(), fill));
+            let mut tables = Buffer::zeroed(4 * len);
+            let out = vector(len, op.depth(), |out| {
+                let tables = bytemuck::cast_slice_mut(&mut tables.words_mut()[..4 * len]);
+                self.garble(&op, x, y, out, tables);
             });
-            op.send(EVALUATOR, TABLES, bytemuck::cast_slice(tables.words()))?;
-            return Ok(out.expect("it was built with the tables"));
+            op.send(EVALUATOR, TABLES, bytemuck::cast_slice(&tables.words()[..4 * len]))?;
+            return Ok(out);
         }
         let tables = op.recv(GARBLER, TABLES, 32 * len).await?;
         let tables = Plane::from_payload(Unit::Words(2), 2 * len, tables);

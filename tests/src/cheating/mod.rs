@@ -13,7 +13,6 @@ pub mod trials;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mpc_bytecode::{Element, Receivers};
 use mpc_protocols::registry::{Entry, PROTOCOLS};
@@ -24,6 +23,7 @@ use mpc_runtime::tamper::{MUTATORS, Mutator, Plan, Tamper};
 use mpc_runtime::{Error, Label, Party, Result, Transport};
 use mpc_vm::machine::Outcome;
 
+use crate::parallel;
 use crate::seed::Rng;
 use crate::session::{Case, Outputs, Under};
 use crate::watchdog::Watchdog;
@@ -254,19 +254,14 @@ impl Matrix {
 
     /// Makes all attempts on all cores; stops early when `enough` says so.
     pub fn run(&self, attempts: &[Attempt], enough: impl Fn(&Tally) -> bool + Sync) -> Tally {
-        let (next, tally) = (AtomicUsize::new(0), Mutex::new(Tally::default()));
-        let work = || {
-            while let Some(attempt) = attempts.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let tally = Mutex::new(Tally::default());
+        let so_far = || tally.lock().expect("attempts do not panic");
+        parallel::map(attempts.iter().collect(), |_, attempt| {
+            if !enough(&so_far()) {
                 let outcome = self.attempt(attempt);
-                let mut tally = tally.lock().expect("attempts do not panic");
-                tally.add(attempt, outcome);
-                if enough(&tally) {
-                    next.store(attempts.len(), Ordering::Relaxed);
-                }
+                so_far().add(attempt, outcome);
             }
-        };
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        std::thread::scope(|scope| (0..cores).for_each(|_| _ = scope.spawn(work)));
+        });
         tally.into_inner().expect("attempts do not panic")
     }
 

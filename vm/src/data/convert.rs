@@ -30,13 +30,7 @@ pub fn to_integers(array: &Array, variable: &Variable) -> Result<Vec<i128>, Stri
         Numbers::Whole(values) => each(array, values, |v| whole(v, element)),
         Numbers::Real(values) => {
             let (scale, safe) = (scale(element), safe(element));
-            each(array, values, |v| {
-                let scaled = v * scale;
-                match scaled.abs() < safe {
-                    true => Ok(nearest(scaled).into()),
-                    false => real(v, scale, element),
-                }
-            })
+            each(array, values, |v| real(v, scale, safe, element))
         }
     }
 }
@@ -81,7 +75,13 @@ fn whole(value: i128, element: Element) -> Result<i128, String> {
     }
 }
 
-fn real(value: f64, scale: f64, element: Element) -> Result<i128, String> {
+/// `safe` is that of the element, or less; then more goes through all checks.
+fn real(value: f64, scale: f64, safe: f64, element: Element) -> Result<i128, String> {
+    // multiplying by a power of two is exact
+    let scaled = value * scale;
+    if scaled.abs() < safe {
+        return Ok(nearest(scaled).into());
+    }
     if !value.is_finite() {
         return Err("is no number".into());
     }
@@ -94,8 +94,6 @@ fn real(value: f64, scale: f64, element: Element) -> Result<i128, String> {
         }
         return in_range(value as i128, element);
     };
-    // multiplying by a power of two is exact
-    let scaled = value * scale;
     if scaled.abs() < EXACT_F64 {
         return in_range(nearest(scaled).into(), element);
     }
@@ -154,13 +152,12 @@ pub fn to_real(value: i128, fraction: u32) -> f64 {
 mod tests {
     use super::*;
 
-    /// By way of all checks; where a value is safe, the short way finds the same.
+    /// The same by the short way, where there is one, and by way of all checks.
     fn real(value: f64, element: Element) -> Result<i128, String> {
-        let slowly = super::real(value, scale(element), element);
-        if (value * scale(element)).abs() < safe(element) {
-            assert_eq!(Ok(nearest(value * scale(element)).into()), slowly, "{value}");
-        }
-        slowly
+        let [short, long] =
+            [safe(element), 0.0].map(|safe| super::real(value, scale(element), safe, element));
+        assert_eq!(short, long, "{value}");
+        long
     }
 
     #[test]
