@@ -34,13 +34,32 @@ pub fn network(n: usize, timeout_s: u64) -> Vec<Local> {
 /// # Panics
 /// If a party panics.
 pub fn run<T: Send>(n: usize, party: impl Fn(Local) -> T + Sync) -> Vec<T> {
+    let results = run_each(n, 1, |_, end| party(end));
+    results.into_iter().map(|mut of_party| of_party.remove(0)).collect()
+}
+
+/// As [`run`], for `runs` runs one after the other, each with new channels: `party(run, transport)`; results
+/// by party and run. Many short ones spend their time on making threads otherwise.
+///
+/// # Panics
+/// If a party panics.
+pub fn run_each<T: Send>(
+    n: usize,
+    runs: usize,
+    party: impl Fn(usize, Local) -> T + Sync,
+) -> Vec<Vec<T>> {
+    let mut ends: Vec<Vec<Local>> = (0..n).map(|_| Vec::with_capacity(runs)).collect();
+    for _ in 0..runs {
+        network(n, 60).into_iter().zip(&mut ends).for_each(|(end, of_party)| of_party.push(end));
+    }
     std::thread::scope(|scope| {
         let party = &party;
-        let spawn = |end: Local| {
+        let spawn = |ends: Vec<Local>| {
             let thread = std::thread::Builder::new().stack_size(16 << 20);
-            thread.spawn_scoped(scope, move || party(end)).expect("threads can be made")
+            let work = move || ends.into_iter().enumerate().map(|(run, end)| party(run, end));
+            thread.spawn_scoped(scope, move || work().collect()).expect("threads can be made")
         };
-        let threads: Vec<_> = network(n, 60).into_iter().map(spawn).collect();
+        let threads: Vec<_> = ends.into_iter().map(spawn).collect();
         threads
             .into_iter()
             .map(|t| t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

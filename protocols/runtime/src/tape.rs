@@ -2,8 +2,9 @@
 //! the feature `tapes`, which nothing that is shipped has.
 //!
 //! A tape gives each word of each stream one digit below a base. On the thread that holds a [`Reader`]
-//! every stream is read from its tape: digit d reads as `d·0x5555…55`, a word whose low two bits are d and
-//! whose higher bits follow d, so that what looks at the top of a word looks at the digit too.
+//! every stream is read from its tape: digits read as words that are spread evenly over all there are,
+//! from 0 to the largest. Modulo 2 or 4, if that is the base, a word is its digit; and what looks at the
+//! top of a word looks at the digit too.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +37,7 @@ impl Places {
 pub struct Tape {
     /// The places, common to all tapes.
     pub places: Places,
-    /// Number of digits there are; 2 or 4.
+    /// Number of digits there are: 2, 4, or a small prime.
     pub base: u128,
     /// Which tape it is.
     pub number: u128,
@@ -47,6 +48,16 @@ impl Tape {
         let power = u32::try_from(place).ok().and_then(|place| self.base.checked_pow(place));
         power.map_or(0, |power| (self.number / power % self.base) as u64)
     }
+}
+
+/// The word that a digit below `base` reads as.
+pub fn word(digit: u64, base: u128) -> u64 {
+    u64::MAX / (base as u64 - 1) * digit
+}
+
+/// The digit that reads as `word`.
+pub fn digit(word: u64, base: u128) -> u64 {
+    word / (u64::MAX / (base as u64 - 1))
 }
 
 thread_local! {
@@ -83,10 +94,10 @@ pub(crate) fn fill(stream: &Stream, first: u64, out: &mut [u64]) -> bool {
     READ.with_borrow_mut(|read| {
         let Some((tape, met)) = read else { return false };
         let name = stream.name();
-        for (position, word) in (first..).zip(out) {
+        for (position, out) in (first..).zip(out) {
             let place = tape.places.number((name, position));
             met.insert(place);
-            *word = tape.digit(place) * 0x5555_5555_5555_5555;
+            *out = word(tape.digit(place), tape.base);
         }
         true
     })

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::network::{self, Layer};
 use crate::Protocol;
+use crate::algebra::narrow::Narrow;
 use crate::prepared::prepared;
 use crate::value::{ClearBits, Shares};
 
@@ -111,7 +112,9 @@ pub async fn permute(
     let values = shuffled.pick(rows * width, |at| at / width * wider + at % width);
     let values = values.at_depth(places.depth);
     let Some(places) = places.values() else { return Ok(values) };
-    Ok(values.scatter_rows(&permutation(places)?, width))
+    // Where a check comes later, what was opened may have been altered.
+    let doubtful = |error| if p.verifies() { altered_or_no_permutation() } else { error };
+    Ok(values.scatter_rows(&permutation(places).map_err(doubtful)?, width))
 }
 
 /// The values as indices, each of which occurs once.
@@ -131,6 +134,12 @@ pub fn permutation(values: &[i128]) -> Result<Vec<usize>> {
 /// A secret vector that shall be a permutation is none.
 pub(crate) fn no_permutation() -> Error {
     Error::Program("permute: the secret vector is no permutation".into())
+}
+
+/// The same, where nobody can say yet that all kept to the protocol.
+fn altered_or_no_permutation() -> Error {
+    let text = "permute: the secret vector is no permutation, or a party misbehaved";
+    Error::Program(text.into())
 }
 
 /// Shared settings of the networks of all dealers.
@@ -176,16 +185,42 @@ fn random_permutation(seed: &[bool], op: &Op<'_>, rows: usize) -> Vec<usize> {
     let byte = |bits: &[bool]| bits.iter().rev().fold(0, |b, &bit| b << 1 | u8::from(bit));
     let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(seed.chunks_exact(8).map(byte).collect());
     let key = Key::new(bytes[..].try_into().expect("seeds have 256 bits"), "dealer of a shuffle");
-    random_order(&op.stream(&key, 0), rows)
+    indices(&random_order(&op.stream(&key, 0), rows))
 }
 
-/// The order that sorts 128 random bits for each row: uniform but for ties, which come with
-/// probability below rows²/2^128.
-pub fn random_order(stream: &Stream, rows: usize) -> Vec<usize> {
-    let words = Zeroizing::new(stream.words(2 * rows));
-    let mut order: Vec<usize> = (0..rows).collect();
-    order.sort_unstable_by_key(|&i| (words[2 * i], words[2 * i + 1]));
+/// A uniformly random order of `n` things (Fisher and Yates; Lemire 2019 for numbers below a bound without
+/// bias).
+pub(crate) fn random_order(stream: &Stream, n: usize) -> Narrow {
+    const CHUNK: usize = 256;
+    let mut words = Zeroizing::new([0_u64; CHUNK]);
+    // Streams are read by pairs of words; two things take half a word.
+    let chunk = if n > 2 { CHUNK.min(n.div_ceil(4) * 2) } else { 1 };
+    let mut drawn = 0;
+    let mut draw = || {
+        if drawn % (2 * chunk) == 0 {
+            stream.fill(drawn as u64 / 2, &mut words[..chunk]);
+        }
+        let halves: &[u32] = bytemuck::cast_slice(&words[..chunk]);
+        drawn += 1;
+        halves[(drawn - 1) % (2 * chunk)]
+    };
+    let mut below = |bound: u32| loop {
+        let product = u64::from(draw()) * u64::from(bound);
+        let low = product as u32;
+        if low >= bound || low >= bound.wrapping_neg() % bound {
+            break (product >> 32) as usize;
+        }
+    };
+    let mut order = Narrow::counted(n);
+    for last in (1..n).rev() {
+        order.swap(last, below(last as u32 + 1));
+    }
     order
+}
+
+/// The same as indices.
+pub(crate) fn indices(order: &[u32]) -> Vec<usize> {
+    order.iter().map(|&i| i as usize).collect()
 }
 
 /// Rows at both ends of the switches.

@@ -12,7 +12,9 @@ use crate::algebra::contraction::Contraction;
 use crate::algebra::{clear, matrix};
 use crate::blocks::shuffle;
 use crate::cost::{Call, Cost, Truncation, Verb};
-use crate::protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
+use crate::protocol::{
+    Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, Units, now,
+};
 use crate::value::{Clear, ClearBits, Plane, Shares, Unit};
 
 /// What it promises.
@@ -104,6 +106,10 @@ fn test_two<'a>(a: &Shares, b: &Shares, f: impl Fn(&i128, &i128) -> bool) -> Fut
 impl Protocol for Plain {
     fn domain(&self) -> Domain {
         Domain::Ring { bits: 128 }
+    }
+
+    fn units(&self) -> Units {
+        Units::of(1, 2)
     }
 
     fn stat_sec(&self) -> u32 {
@@ -289,7 +295,8 @@ impl Protocol for Plain {
         width: usize,
         _: u32,
     ) -> Fut<'a> {
-        let order = shuffle::random_order(&step.op(a.depth).stream(&self.key, 0), rows);
+        let stream = step.op(a.depth).stream(&self.key, 0);
+        let order = shuffle::indices(&shuffle::random_order(&stream, rows));
         now(a.gather_rows(&order, width))
     }
 

@@ -3,7 +3,8 @@
 //!
 //! Shares, masks and products of a ring Z_{2^k} are polynomials with integer coefficients, so reduction
 //! modulo 2 or 4 commutes with them: run with streams of words below 2 or 4, and observed modulo 2 or 4, a
-//! scheme over Z_{2^64} is the scheme over Z_2 or Z_4. For bits it is the scheme itself.
+//! scheme over Z_{2^64} is the scheme over Z_2 or Z_4. For bits it is the scheme itself. Schemes over a
+//! prime field take any, here one of three or five elements.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,8 +17,11 @@ use mpc_runtime::{Executor, Header, Party, Result, Step, Transport, local};
 use super::attack::{owned, together};
 use super::conformance::setup;
 use super::session::seeds;
+use super::small::Small;
 use crate::cost::Truncation;
 use crate::protocol::{Build, Fut, Protocol};
+use crate::schemes;
+use crate::schemes::over_field::build_over;
 use crate::value::Shares;
 
 /// Bytes of an element on the wire.
@@ -26,8 +30,9 @@ const ELEMENT: usize = 8;
 const SETUP: u64 = 0;
 const WORK: u64 = 1;
 const OPENING: u64 = 2;
-/// Most tapes of an enumeration.
-const TAPES: u128 = 1 << 10;
+/// Most tapes of an enumeration, and most where there are fewer modulo 2.
+const TAPES: u128 = 1 << 13;
+const TAPES_BY_CHOICE: u128 = 1 << 10;
 
 /// Something that a scheme does with x of party 0 and y of party 1, each 0 or 1.
 struct Primitive {
@@ -148,6 +153,18 @@ const OF_NUMBERS: [Primitive; 6] = [
     },
 ];
 
+const SHUFFLES: [Primitive; 2] = [
+    Primitive { name: "shuffle", work: shuffle, ..COMPUTED },
+    Primitive { name: "shuffle, opened", work: shuffle, opened: true, ..COMPUTED },
+];
+
+fn shuffle<'a>(p: &'a dyn Protocol, step: &'a Step, values: [i128; 2]) -> Fut<'a, Shares> {
+    Box::pin(async move {
+        let rows = Shares::concat(&inputs(p, step, values).await?);
+        p.shuffle(step, &rows, 2, 1, 2).await
+    })
+}
+
 /// Messages that came in, with the steps that they belong to.
 type Messages = Rc<RefCell<Vec<(u64, Vec<u8>)>>>;
 
@@ -164,7 +181,8 @@ impl Watched {
         let mut seen = vec![frame.from as u8];
         seen.extend_from_slice(&frame.header.encode());
         if payload.len().is_multiple_of(ELEMENT) {
-            let low = |element: &[u8]| element[0] & (self.base as u8 - 1);
+            // Elements of a field are below the base; rows of numbers, low bytes first.
+            let low = |element: &[u8]| element[0] % self.base as u8;
             seen.extend(payload.chunks_exact(ELEMENT).map(low));
         } else {
             // One bit to a byte: vectors have one element.
@@ -211,48 +229,59 @@ struct Seen {
     value: i128,
 }
 
-/// One run; by party, what it has seen before the result is opened, and the result.
+/// What a party has seen before the result is opened, or after that if it is made known, and the result.
+type Ran = ([u8; 32], i128);
+
+/// A run with each of the first `tapes` tapes, by party and tape.
 fn run(
-    build: Build,
-    parties: usize,
+    scheme: Scheme,
     primitive: &'static Primitive,
     values: [i128; 2],
-    tape: &Tape,
-) -> Vec<([u8; 32], i128)> {
-    let base = tape.base as i128;
-    local::run(parties, |end| {
-        let (me, seen) = (end.me(), Rc::default());
-        let setup = setup(parties, 64, Truncation::Exact);
-        let protocol = build(&setup, me, &seeds(1, me, parties)).expect("the setup suits");
-        let watched = Watched { end, base: tape.base, seen: Rc::clone(&seen) };
-        let mut executor = Executor::new(Box::new(watched));
-        let setup = together(&mut executor, SETUP, &protocol, |p, step| {
-            Box::pin(async move { p.setup(&step.preprocessing()).await })
-        });
-        setup.expect("nobody cheats");
-        let reader = Reader::new(tape.clone());
-        let result = together(&mut executor, WORK, &protocol, move |p, step| {
-            (primitive.work)(p, step, values)
-        })
-        .expect("nobody cheats");
-        let open = |executor: &mut Executor| {
-            together(executor, OPENING, &protocol, move |p, step| {
-                Box::pin(async move {
-                    if primitive.bits {
-                        let bit = p.open_bits(step, &result, None).await?;
-                        return Ok(i128::from(bit.values().expect("opened")[0]));
-                    }
-                    let number = p.open(step, &result, None, 4).await?;
-                    Ok(number.values().expect("opened")[0] & (base - 1))
-                })
-            })
-            .expect("nobody cheats")
-        };
-        let early = view(&seen, &[WORK], &reader);
-        let value = open(&mut executor);
-        let all = view(&seen, &[WORK, OPENING], &reader);
-        (if primitive.opened { all } else { early }, value)
+    places: &Places,
+    (base, tapes): (u128, usize),
+) -> Vec<Vec<Ran>> {
+    local::run_each(scheme.parties, tapes, |number, end| {
+        let tape = Tape { places: places.clone(), base, number: number as u128 };
+        one_run(scheme, primitive, values, tape, end)
     })
+}
+
+fn one_run(
+    Scheme { build, parties, .. }: Scheme,
+    primitive: &'static Primitive,
+    values: [i128; 2],
+    tape: Tape,
+    end: local::Local,
+) -> Ran {
+    let (me, seen) = (end.me(), Rc::default());
+    let setup = setup(parties, 64, Truncation::Exact);
+    let protocol = build(&setup, me, &seeds(1, me, parties)).expect("the setup suits");
+    let watched = Watched { end, base: tape.base, seen: Rc::clone(&seen) };
+    let mut executor = Executor::new(Box::new(watched));
+    let setup = together(&mut executor, SETUP, &protocol, |p, step| {
+        Box::pin(async move { p.setup(&step.preprocessing()).await })
+    });
+    setup.expect("nobody cheats");
+    let base = tape.base as i128;
+    let reader = Reader::new(tape);
+    let result =
+        together(&mut executor, WORK, &protocol, move |p, step| (primitive.work)(p, step, values))
+            .expect("nobody cheats");
+    let early = view(&seen, &[WORK], &reader);
+    let value = together(&mut executor, OPENING, &protocol, move |p, step| {
+        Box::pin(async move {
+            if primitive.bits {
+                let bit = p.open_bits(step, &result, None).await?;
+                return Ok(i128::from(bit.values().expect("opened")[0]));
+            }
+            let number = p.open(step, &result, None, 4).await?;
+            let digits = number.values().expect("opened").iter().rev();
+            Ok(digits.fold(0, |value, x| value * base + x.rem_euclid(base)))
+        })
+    })
+    .expect("nobody cheats");
+    let all = view(&seen, &[WORK, OPENING], &reader);
+    (if primitive.opened { all } else { early }, value)
 }
 
 /// The messages of these steps in any order, and the digits of the streams that the party knows. What peers
@@ -270,33 +299,44 @@ fn view(seen: &Messages, steps: &[u64], reader: &Reader) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
+/// What is enumerated.
+#[derive(Clone, Copy)]
+struct Scheme {
+    name: &'static str,
+    build: Build,
+    parties: usize,
+    /// The prime of the field, if it is over one.
+    prime: Option<u128>,
+}
+
 /// All runs of a primitive.
 struct Enumeration {
     /// By party.
     seen: Vec<Vec<Seen>>,
     /// Words of randomness.
     words: u32,
-    /// Digits that they are made of: 4, or 2 for bits and where there would be too many tapes.
+    /// Digits that they are made of: the prime; else 4, or 2 for bits and where there would be too many
+    /// tapes.
     base: u128,
 }
 
 /// All tapes with all inputs.
-fn enumerate(build: Build, parties: usize, primitive: &'static Primitive) -> Enumeration {
+fn enumerate(scheme: Scheme, primitive: &'static Primitive) -> Enumeration {
+    let Scheme { parties, prime, .. } = scheme;
     let places = Places::default();
-    run(build, parties, primitive, [0, 0], &Tape { places: places.clone(), base: 2, number: 0 });
+    run(scheme, primitive, [0, 0], &places, (prime.unwrap_or(2), 1));
     let words = places.count() as u32;
-    let few = |base: u128| base.checked_pow(words).is_some_and(|tapes| tapes <= TAPES);
-    let base = if primitive.bits || !few(4) { 2_u128 } else { 4 };
-    assert!(few(base), "{}: {words} words of randomness are too many", primitive.name);
-    let tapes = base.pow(words);
+    let tapes = |base: u128| base.checked_pow(words).unwrap_or(u128::MAX);
+    let few = tapes(4) <= TAPES_BY_CHOICE && !primitive.bits;
+    let base = prime.unwrap_or(if few { 4 } else { 2 });
+    let tapes = tapes(base);
+    assert!(tapes <= TAPES, "{}: {words} words of randomness are too many", primitive.name);
     let mut seen: Vec<Vec<Seen>> = (0..parties).map(|_| vec![]).collect();
     for inputs in [[0, 0], [0, 1], [1, 0], [1, 1]] {
-        for tape in 0..tapes {
-            let read = Tape { places: places.clone(), base, number: tape };
-            let views = run(build, parties, primitive, inputs, &read);
-            for (party, (view, value)) in views.into_iter().enumerate() {
-                seen[party].push(Seen { tape, inputs, view, value });
-            }
+        let of_parties = run(scheme, primitive, inputs, &places, (base, tapes as usize));
+        for (seen, ran) in seen.iter_mut().zip(of_parties) {
+            let each = ran.into_iter().zip(0..);
+            seen.extend(each.map(|((view, value), tape)| Seen { tape, inputs, view, value }));
         }
     }
     assert_eq!(places.count() as u32, words, "{}: what is read depends on it", primitive.name);
@@ -346,9 +386,10 @@ fn leaks(
 /// No party learns anything, and would if a word of the randomness were 0 instead: any word where bits are
 /// computed, most words where numbers are. Of these, what is sent twofold is not seen modulo 2, and a sum of
 /// masks may hide as well without one of them.
-fn hidden(name: &str, build: Build, parties: usize, primitives: &'static [Primitive]) {
+fn hidden(scheme: Scheme, primitives: &'static [Primitive]) {
+    let name = scheme.name;
     for primitive in primitives {
-        let Enumeration { seen, words, base } = enumerate(build, parties, primitive);
+        let Enumeration { seen, words, base } = enumerate(scheme, primitive);
         for (me, seen) in seen.iter().enumerate() {
             let leak = leaks(primitive, me, seen, |_| true);
             assert!(leak.is_none(), "{name}, {}: party {me}: {}", primitive.name, leak.unwrap());
@@ -365,20 +406,40 @@ fn hidden(name: &str, build: Build, parties: usize, primitives: &'static [Primit
     }
 }
 
+const REP3: Scheme =
+    Scheme { name: "rep3-ring", build: schemes::rep3_ring::build, parties: 3, prime: None };
+const REP4: Scheme =
+    Scheme { name: "rep4-ring", build: schemes::rep4_ring::build, parties: 4, prime: None };
+
 #[test]
 fn three_parties_with_replicated_numbers_see_nothing() {
-    hidden("rep3-ring", crate::schemes::rep3_ring::build, 3, &OF_NUMBERS);
+    hidden(REP3, &OF_NUMBERS);
 }
 
 #[test]
 fn three_parties_with_replicated_bits_see_nothing() {
-    hidden("rep3-ring", crate::schemes::rep3_ring::build, 3, &OF_BITS);
-    hidden("rep3-bin", crate::schemes::rep3_bin::build, 3, &OF_BITS);
+    hidden(REP3, &OF_BITS);
+    hidden(Scheme { name: "rep3-bin", build: schemes::rep3_bin::build, ..REP3 }, &OF_BITS);
+}
+
+#[test]
+fn three_parties_see_nothing_of_an_order() {
+    hidden(REP3, &SHUFFLES);
+}
+
+#[test]
+fn three_parties_over_a_field_see_nothing() {
+    let scheme = |name, build, prime| Scheme { name, build, parties: 3, prime: Some(prime) };
+    let replicated = build_over::<schemes::rep3_field::SemiHonest, Small<3>>;
+    hidden(scheme("rep3-field", replicated, 3), &OF_NUMBERS[..3]);
+    // As many points as parties, and zero.
+    let resharing = build_over::<schemes::shamir::ByResharing, Small<5>>;
+    hidden(scheme("shamir", resharing, 5), &OF_NUMBERS[..3]);
 }
 
 #[test]
 fn four_parties_see_nothing() {
     // The others take too many words.
-    hidden("rep4-ring", crate::schemes::rep4_ring::build, 4, &OF_BITS[..2]);
-    hidden("rep4-ring", crate::schemes::rep4_ring::build, 4, &OF_NUMBERS[..2]);
+    hidden(REP4, &OF_BITS[..2]);
+    hidden(REP4, &OF_NUMBERS[..2]);
 }

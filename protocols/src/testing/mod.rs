@@ -10,3 +10,5 @@ pub mod conformance;
 mod exact;
 pub mod privacy;
 pub mod session;
+#[cfg(test)]
+mod small;

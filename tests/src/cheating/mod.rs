@@ -426,6 +426,7 @@ fn misblames(result: &Result<Outcome>, cheat: Party) -> Option<String> {
     let fair = match error.root() {
         Error::Cheating { party, .. } => *party == cheat,
         Error::CheckFailed { .. } | Error::PeerLost { .. } | Error::Timeout { .. } => true,
+        Error::Program(text) => text.ends_with("or a party misbehaved"),
         _ => false,
     };
     (!fair).then(|| error.root().to_string())

@@ -7,6 +7,7 @@ use super::{Form, PARTIES, Trio, costs, elements, purpose};
 use crate::algebra::narrow::{Narrow, packed_bytes};
 use crate::algebra::ring::{Ring, Word};
 use crate::algebra::simd;
+use crate::blocks::shuffle::indices;
 use crate::cost::Cost;
 use crate::value::{Plane, Shares};
 
@@ -41,7 +42,7 @@ impl Rows {
 fn rows_at(plane: &Plane, order: &[u32], width: usize) -> Plane {
     match width {
         1 => plane.pick(order.len(), |i| order[i] as usize),
-        _ => plane.pick_rows(&order.iter().map(|&i| i as usize).collect::<Vec<_>>(), width),
+        _ => plane.pick_rows(&indices(order), width),
     }
 }
 

@@ -15,7 +15,7 @@ use mpc_runtime::{Depth, Label, Op, Party, Result};
 
 use super::{PARTIES, Trio, purpose};
 use crate::algebra::narrow::{Narrow, field, pack, packed_bytes, unpack};
-use crate::blocks::shuffle::no_permutation;
+use crate::blocks::shuffle::{no_permutation, random_order};
 use crate::cost::Cost;
 use crate::value::{Plane, Shares};
 
@@ -97,32 +97,9 @@ impl Trio {
         })
     }
 
-    /// A uniformly random order of `n` things that this party has in common with a peer (Fisher and
-    /// Yates; Lemire 2019 for numbers below a bound without bias).
+    /// A uniformly random order of `n` things that this party has in common with a peer.
     pub(super) fn order(&self, op: &Op<'_>, peer: Party, n: usize) -> Narrow {
-        const CHUNK: usize = 256;
-        let stream = op.stream(&self.keys[self.common(peer)], purpose::ORDER);
-        let (mut words, mut drawn) = ([0_u64; CHUNK], 0);
-        let mut draw = || {
-            if drawn % (2 * CHUNK) == 0 {
-                stream.fill(drawn as u64 / 2, &mut words);
-            }
-            let halves: &[u32] = bytemuck::cast_slice(&words);
-            drawn += 1;
-            halves[(drawn - 1) % (2 * CHUNK)]
-        };
-        let mut below = |bound: u32| loop {
-            let product = u64::from(draw()) * u64::from(bound);
-            let low = product as u32;
-            if low >= bound || low >= bound.wrapping_neg() % bound {
-                break (product >> 32) as usize;
-            }
-        };
-        let mut order = Narrow::counted(n);
-        for last in (1..n).rev() {
-            order.swap(last, below(last as u32 + 1));
-        }
-        order
+        random_order(&op.stream(&self.keys[self.common(peer)], purpose::ORDER), n)
     }
 
     /// Bits that this party alone knows, in words.

@@ -9,7 +9,7 @@ use mpc_runtime::{Label, Result, Step};
 use super::{Form, Four, PARTIES, elements, purpose, tellers};
 use crate::algebra::ring::Ring;
 use crate::algebra::simd;
-use crate::blocks::shuffle::random_order;
+use crate::blocks::shuffle::{indices, random_order};
 use crate::cost::Cost;
 use crate::value::{Plane, Shares};
 
@@ -48,7 +48,8 @@ impl Four {
             let depth = op.round();
             return Ok(self.shares(depth, fresh));
         }
-        let order = random_order(&self.stream(&op, j, purpose::ORDER), rows(a.len(), width));
+        let stream = self.stream(&op, j, purpose::ORDER);
+        let order = indices(&random_order(&stream, rows(a.len(), width)));
         let ordered = |c| {
             let plane = a.plane(self.plane_of(c).expect("held here"));
             match width {

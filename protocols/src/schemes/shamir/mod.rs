@@ -53,23 +53,22 @@ const SHARE: Label = Label("shamir.share");
 /// # Errors
 /// Numbers too large for the largest field.
 pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>> {
-    struct ByResharing;
-    impl MakeFieldScheme for ByResharing {
-        const NAME: &str = INFO.name;
-
-        fn maskers(parties: usize) -> usize {
-            maskers(parties)
-        }
-
-        fn make<F: Prime>(
-            setup: &Setup,
-            me: Party,
-            seeds: &Seeds,
-        ) -> Result<Rc<dyn FieldScheme<F>>> {
-            Shamir::make(setup, me, seeds, Reduction::Resharing)
-        }
-    }
     over_field::build::<ByResharing>(setup, me, seeds)
+}
+
+/// Makes it over any field.
+pub(crate) struct ByResharing;
+
+impl MakeFieldScheme for ByResharing {
+    const NAME: &str = INFO.name;
+
+    fn maskers(parties: usize) -> usize {
+        maskers(parties)
+    }
+
+    fn make<F: Prime>(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn FieldScheme<F>>> {
+        Shamir::make(setup, me, seeds, Reduction::Resharing)
+    }
 }
 
 /// Parties that may be corrupted together: fewer than half.
@@ -181,6 +180,10 @@ impl<F: Prime> FieldScheme<F> for Shamir<F> {
 
     fn workers(&self) -> &Workers {
         &self.sharing.workers
+    }
+
+    fn planes(&self) -> usize {
+        1
     }
 
     fn one(&self) -> &[F] {
