@@ -1,6 +1,6 @@
 //! The trait between the executor and the wire.
 
-use crate::{Header, Party, Payload, Result};
+use crate::{Error, Header, Party, Payload, Result};
 
 /// A frame that arrived.
 pub struct Frame {
@@ -58,4 +58,38 @@ pub trait Transport {
     /// # Errors
     /// A peer is lost before it has taken everything.
     fn close(&mut self) -> Result<()>;
+}
+
+/// The transport of a run on phantoms, in which a party says and hears nothing.
+pub struct Silent {
+    /// The party.
+    pub me: Party,
+    /// Number of parties.
+    pub parties: usize,
+}
+
+impl Transport for Silent {
+    fn me(&self) -> Party {
+        self.me
+    }
+
+    fn parties(&self) -> usize {
+        self.parties
+    }
+
+    fn send(&mut self, _: Party, _: &Header, _: &[u8]) -> Result<()> {
+        Err(Error::Transport("phantoms send nothing".into()))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn receive(&mut self, _: &mut Vec<Frame>, _: bool, _: &[Party]) -> Result<()> {
+        Err(Error::Transport("phantoms receive nothing".into()))
+    }
+
+    fn close(&mut self) -> Result<()> {
+        Ok(())
+    }
 }

@@ -114,9 +114,4 @@ mod tests {
     fn every_altered_message_is_found() {
         cheats::every_altered_message_is_found(super::build);
     }
-
-    #[test]
-    fn messages_are_uniform() {
-        cheats::messages_are_uniform(super::build);
-    }
 }

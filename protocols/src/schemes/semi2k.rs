@@ -20,7 +20,9 @@ use crate::algebra::number::Number;
 use crate::blocks::ot::{Bases, Ot};
 use crate::cost::{Call, Cost, Truncation, Verb};
 use crate::prepared::prepared;
-use crate::protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
+use crate::protocol::{
+    Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, Units, now,
+};
 use crate::value::{Clear, ClearBits, Plane, Shares};
 
 /// What it promises.
@@ -112,6 +114,10 @@ impl<N: Number> Semi2k<N> {
 impl<N: Number> Protocol for Semi2k<N> {
     fn domain(&self) -> Domain {
         N::DOMAIN
+    }
+
+    fn units(&self) -> Units {
+        Units::of(1, N::WORDS)
     }
 
     fn stat_sec(&self) -> u32 {
@@ -292,11 +298,7 @@ impl<N: Number> Protocol for Semi2k<N> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-    use std::collections::BTreeMap;
-
-    use mpc_runtime::transport::Frame;
-    use mpc_runtime::{Executor, Header, Label, Transport, local};
+    use mpc_runtime::Label;
 
     use super::*;
     use crate::blocks::ot::tests::assert_uniform;
@@ -304,50 +306,11 @@ mod tests {
     use crate::protocol::Build;
     use crate::schemes::semi_bin;
     use crate::testing::conformance::seed;
-    use crate::testing::session::seeds;
+    use crate::testing::session::{Outcome, Session};
 
-    /// Payloads by label.
-    type Sent = BTreeMap<u16, Vec<u8>>;
-
-    /// A transport that keeps what it sends to the next party.
-    struct Recording {
-        end: local::Local,
-        sent: Rc<RefCell<Sent>>,
-    }
-
-    impl Transport for Recording {
-        fn me(&self) -> Party {
-            self.end.me()
-        }
-
-        fn parties(&self) -> usize {
-            self.end.parties()
-        }
-
-        fn send(&mut self, to: Party, header: &Header, payload: &[u8]) -> Result<()> {
-            // What goes to all is kept once.
-            if to == (self.me() + 1) % self.parties() {
-                self.sent.borrow_mut().entry(header.label).or_default().extend(payload);
-            }
-            self.end.send(to, header, payload)
-        }
-
-        fn flush(&mut self) -> Result<()> {
-            self.end.flush()
-        }
-
-        fn receive(&mut self, into: &mut Vec<Frame>, wait: bool, from: &[Party]) -> Result<()> {
-            self.end.receive(into, wait, from)
-        }
-
-        fn close(&mut self) -> Result<()> {
-            self.end.close()
-        }
-    }
-
-    /// What a party sends while numbers, if there are any, and bits that are all 0, or all 1, are multiplied and
-    /// converted.
-    fn sent(build: Build, parties: usize, value: bool) -> Vec<Sent> {
+    /// What parties send while numbers, if there are any, and bits that are all 0, or all 1, are multiplied
+    /// and converted.
+    fn sent(build: Build, parties: usize, value: bool) -> Vec<Outcome<()>> {
         let setup = Setup {
             parties,
             ring_bits: 64,
@@ -357,31 +320,21 @@ mod tests {
             comparison: Comparison::default(),
             threads: 1,
         };
-        local::run(parties, |end| {
-            let (me, sent) = (end.me(), Rc::new(RefCell::new(Sent::new())));
-            let protocol = build(&setup, me, &seeds(seed(), me, parties)).expect("it fits");
-            let mut executor = Executor::new(Box::new(Recording { end, sent: sent.clone() }));
-            let (first, second) =
-                (executor.step(0, 0, Depth::ZERO), executor.step(1, 0, Depth::ZERO));
-            let p = protocol.clone();
-            executor.spawn(0, 0, async move { p.setup(&first.preprocessing()).await });
-            executor.finish().expect("nobody cheats");
-            executor.spawn(1, 0, async move {
+        Session { build, setup, seed: seed() }.run(1, |_, p, step| {
+            Box::pin(async move {
                 let bits = ClearBits::new(vec![value; 1 << 19], Depth::ZERO);
-                let b = protocol.public_bits(&second, &bits).await?;
-                protocol.and(&second, &b, &b).await?;
+                let b = p.public_bits(&step, &bits).await?;
+                p.and(&step, &b, &b).await?;
                 let short = b.slice(0..1 << 14);
-                protocol.and(&second, &short, &short).await?;
-                if let Domain::Binary { .. } = protocol.domain() {
+                p.and(&step, &short, &short).await?;
+                if let Domain::Binary { .. } = p.domain() {
                     return Ok(());
                 }
                 let numbers = Clear::new(vec![-i128::from(value); 3000], Depth::ZERO);
-                let x = protocol.public(&second, &numbers).await?;
-                protocol.mul(&second, &x, &x, 64).await?;
-                protocol.from_bits(&second, &b.slice(0..1 << 12)).await.map(drop)
-            });
-            executor.finish().expect("nobody cheats");
-            sent.take()
+                let x = p.public(&step, &numbers).await?;
+                p.mul(&step, &x, &x, 64).await?;
+                p.from_bits(&step, &b.slice(0..1 << 12)).await.map(drop)
+            })
         })
     }
 
@@ -400,11 +353,11 @@ mod tests {
         let builds: [Build; 2] = [build, semi_bin::build];
         let cases = [(2, false), (2, true), (3, true)];
         for (build, (parties, value)) in builds.iter().flat_map(|&b| cases.map(|case| (b, case))) {
-            let all = sent(build, parties, value);
             let mut seen = 0;
-            for label in labels {
-                for sent in &all {
-                    if let Some(bytes) = sent.get(&Label(label).id()) {
+            for (me, outcome) in sent(build, parties, value).iter().enumerate() {
+                for label in labels {
+                    let next = ((me + 1) % parties, Label(label).id());
+                    if let Some(bytes) = outcome.payloads.get(&next) {
                         assert_uniform(label, bytes.iter().copied());
                         seen += 1;
                     }

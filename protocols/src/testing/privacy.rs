@@ -31,8 +31,8 @@ async fn zero_bits(p: &dyn Protocol, step: &Step, owner: usize, n: usize) -> Res
     p.share_bits(step, owner, if mine { &known } else { &absent }).await
 }
 
-/// Of shared zeros, of products of zeros and of random bits, each half of each byte of the messages from
-/// one party to another is uniform. All randomness comes from one seed, that of the laws of
+/// Of shared zeros, of what is computed of zeros, and of random bits, each half of each byte of the messages
+/// from one party to another is uniform. All randomness comes from one seed, that of the laws of
 /// [`super::conformance`].
 ///
 /// # Panics
@@ -49,6 +49,8 @@ pub fn messages_are_uniform(build: Build, parties: usize, effort: Effort) {
                         let x = zeros(&*p, &step, owner, n).await?;
                         p.mul(&step, &x, &x, 40).await?;
                     }
+                    let bits = zero_bits(&*p, &step, 0, n).await?;
+                    p.from_bits(&step, &bits).await?;
                 }
                 for owner in 0..step.parties() {
                     let x = zero_bits(&*p, &step, owner, 8 * n).await?;

@@ -112,10 +112,11 @@ fn mutators() -> impl Iterator<Item = Mutator> {
     MUTATORS.iter().copied().filter(move |m| chosen.contains(&m.name))
 }
 
-/// Every label at every position of the cheater.
+/// Every label at every position of the cheater; among more than three parties, one way to alter a message after
+/// the other.
 fn cheats_are_found(build: Build, n: usize) {
     let mut aborted = BTreeSet::new();
-    let mut labels = BTreeSet::new();
+    let (mut labels, mut turn) = (BTreeSet::new(), 0);
     for cheater in 0..n {
         let honest = run(build, n, cheater, None);
         for (party, learnt) in honest.results.iter().enumerate() {
@@ -127,7 +128,9 @@ fn cheats_are_found(build: Build, n: usize) {
         for (label, messages) in honest.sent {
             labels.insert(label);
             for occurrence in BTreeSet::from([0, 1, messages / 2, messages - 1]) {
-                for mutator in mutators() {
+                turn += 1;
+                let ways = if n > 3 { turn % 3..turn % 3 + 1 } else { 0..3 };
+                for mutator in mutators().skip(ways.start).take(ways.len()) {
                     let plan = (Label(label), occurrence, mutator);
                     let ran = run(build, n, cheater, Some(plan));
                     judge(

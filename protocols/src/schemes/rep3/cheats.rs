@@ -1,16 +1,14 @@
 //! One party alters one message of a program that uses all required verbs: the others abort, or have the
-//! right results. And what is sent says nothing.
+//! right results.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
 
 use mpc_runtime::tamper::{MUTATORS, Mutator, Plan, Tamper};
-use mpc_runtime::transport::Frame;
-use mpc_runtime::{Depth, Executor, Header, Label, Party, Result, Step, Transport, local};
+use mpc_runtime::{Depth, Executor, Label, Party, Result, Step, Transport, local};
 
 use super::PARTIES;
 use crate::cost::{Comparison, Truncation};
-use crate::protocol::{Build, Domain, Protocol, Setup};
+use crate::protocol::{Build, Protocol, Setup};
 use crate::testing::attack::{owned, together};
 use crate::testing::session::seeds;
 use crate::value::{Clear, ClearBits, Shares};
@@ -40,6 +38,7 @@ const LABELS: &[&str] = &[
 ];
 
 const N: usize = 14;
+const SHIFT: u32 = 3;
 
 fn setup() -> Setup {
     Setup {
@@ -72,9 +71,12 @@ async fn compute(p: &dyn Protocol, step: &Step) -> Result<(Shares, Shares)> {
     let dots = p.dot(step, &products, &y, 7, 64).await?;
     let matrix = p.matmul(step, &x, &products, (7, 2, 7), 64).await?;
     let numbers = p.from_bits(step, &bits).await?;
+    // A sum of shifted components, whose MAC is made when it is complete.
+    let shifted = p.shift_right(step, &y, 64, SHIFT).await?;
+    let scaled = p.mul(step, &shifted, &y, 64).await?;
     let negative = p.ltz(step, &x, 64).await?;
     let both = p.and(step, &negative, &bits).await?;
-    Ok((Shares::concat(&[products, dots, matrix, numbers]), both))
+    Ok((Shares::concat(&[products, dots, matrix, numbers, shifted, scaled]), both))
 }
 
 fn expected() -> (Vec<i128>, Vec<bool>) {
@@ -84,8 +86,11 @@ fn expected() -> (Vec<i128>, Vec<bool>) {
     let entry = |i: usize, j: usize| (0..2).map(|k| x(2 * i + k) * products[7 * k + j]).sum();
     let matrix = (0..49).map(|at| entry(at / 7, at % 7));
     let numbers = (0..N).map(|i| i128::from(i % 3 == 0));
+    let shifted = (0..N).map(|i| y(i) >> SHIFT);
+    let scaled = (0..N).map(|i| (y(i) >> SHIFT) * y(i));
     let bits = (0..N).map(|i| x(i) < 0 && i % 3 == 0).collect();
-    (products.iter().copied().chain(dots).chain(matrix).chain(numbers).collect(), bits)
+    let all = products.iter().copied().chain(dots).chain(matrix).chain(numbers);
+    (all.chain(shifted).chain(scaled).collect(), bits)
 }
 
 type Opened = (Clear, ClearBits, Clear);
@@ -192,100 +197,4 @@ pub(crate) fn every_altered_message_is_found(build: Build) {
         }
     }
     assert!(found.len() >= 4, "cheats are found: {found:?}");
-}
-
-/// Labels of messages that are uniform whatever is computed.
-const UNIFORM: &[&str] = &[
-    "rep3.and",
-    "rep3.beaver",
-    "rep3.mac",
-    "rep3.mac.value",
-    "rep3.optimistic",
-    "rep3.product.mac",
-    "rep3.sacrifice.masked",
-    "rep3.checked.share",
-    "rep3.share.bits",
-];
-
-/// How often each byte was sent, by label.
-type Counts = Arc<Mutex<BTreeMap<u16, Vec<u32>>>>;
-
-/// A transport that counts what it sends.
-struct Counting {
-    end: local::Local,
-    counts: Counts,
-}
-
-impl Transport for Counting {
-    fn me(&self) -> Party {
-        self.end.me()
-    }
-
-    fn parties(&self) -> usize {
-        self.end.parties()
-    }
-
-    fn send(&mut self, to: Party, header: &Header, payload: &[u8]) -> Result<()> {
-        let mut counts = self.counts.lock().expect("nobody panics");
-        let of_label = counts.entry(header.label).or_insert_with(|| vec![0; 256]);
-        payload.iter().for_each(|&byte| of_label[usize::from(byte)] += 1);
-        self.end.send(to, header, payload)
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.end.flush()
-    }
-
-    fn receive(&mut self, into: &mut Vec<Frame>, wait: bool, awaited: &[Party]) -> Result<()> {
-        self.end.receive(into, wait, awaited)
-    }
-
-    fn close(&mut self) -> Result<()> {
-        self.end.close()
-    }
-}
-
-/// Products of zeros, verified.
-async fn zeros(p: &dyn Protocol, step: &Step) -> Result<()> {
-    const MANY: usize = 1 << 13;
-    let numbers = p.share(step, 0, &owned(step, 0, &[0; MANY]), 64).await?;
-    if matches!(p.domain(), Domain::Ring { .. }) {
-        p.mul(step, &numbers, &numbers, 64).await?;
-    }
-    let bits = p.share_bits(step, 0, &owned(step, 0, &[false; 8 * MANY])).await?;
-    p.and(step, &bits, &bits).await.map(drop)
-}
-
-/// What each party sends of secret zeros has the distribution of uniform bytes.
-///
-/// # Panics
-/// If not.
-pub(crate) fn messages_are_uniform(build: Build) {
-    let counts = local::run(PARTIES, |end| {
-        let counts = Counts::default();
-        let mut executor = Executor::new(Box::new(Counting { end, counts: counts.clone() }));
-        let me = executor.me();
-        let p = build(&setup(), me, &seeds(6, me, PARTIES)).expect("the setup fits");
-        let run = &mut executor;
-        together(run, 0, &p, |p, step| p.setup(step)).expect("nobody fails");
-        together(run, 1, &p, |p, step| Box::pin(zeros(p, step))).expect("nobody fails");
-        together(run, 2, &p, |p, step| p.check(step)).expect("nobody fails");
-        counts
-    });
-    let mut seen = 0;
-    for (party, counts) in counts.iter().enumerate() {
-        for (label, bytes) in counts.lock().expect("nobody panics").iter() {
-            let Some(name) = UNIFORM.iter().find(|name| Label(name).id() == *label) else {
-                continue;
-            };
-            let sent: u32 = bytes.iter().sum();
-            assert!(sent >= 4096, "{sent} bytes of {name} are few");
-            let due = f64::from(sent) / 256.0;
-            let chi: f64 = bytes.iter().map(|&n| (f64::from(n) - due).powi(2) / due).sum();
-            // 255 degrees of freedom: above 400 with probability below 10^-7.
-            assert!(chi < 400.0, "party {party}, {name}: chi square {chi}");
-            seen += 1;
-        }
-    }
-    assert!(seen >= 4, "messages are counted");
 }

@@ -1,19 +1,18 @@
 //! What honest parties do about a cheater, and what messages look like.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use mpc_runtime::simulate::Network;
 use mpc_runtime::tamper::{MUTATORS, Mutator, Plan, Report, Tamper};
-use mpc_runtime::transport::Frame;
-use mpc_runtime::{Depth, Executor, Header, Label, Party, Phase, Result, Step, Transport};
+use mpc_runtime::{Depth, Executor, Label, Party, Phase, Result, Step, Transport};
 
 use super::PARTIES;
 use crate::cost::{Comparison, Truncation};
 use crate::protocol::{Protocol, Setup};
 use crate::schemes::rep4_ring;
-use crate::testing::session::seeds;
+use crate::testing::session::{Session, seeds};
 use crate::value::{Clear, ClearBits, Shares};
 
 /// Every label of the scheme.
@@ -191,69 +190,29 @@ fn an_altered_bit_of_any_message_makes_an_honest_party_abort() {
     }
 }
 
-/// How often each byte value comes, by label.
-type Counts = BTreeMap<u16, Vec<u64>>;
-
-/// A transport that counts the bytes of messages, of equal ones once.
-struct Counting<T> {
-    inner: T,
-    seen: BTreeSet<[u8; 32]>,
-    counts: Rc<RefCell<Counts>>,
-}
-
-impl<T: Transport> Transport for Counting<T> {
-    fn me(&self) -> Party {
-        self.inner.me()
-    }
-
-    fn parties(&self) -> usize {
-        self.inner.parties()
-    }
-
-    fn send(&mut self, to: Party, header: &Header, payload: &[u8]) -> Result<()> {
-        if self.seen.insert(*blake3::hash(payload).as_bytes()) {
-            let mut counts = self.counts.borrow_mut();
-            let of = counts.entry(header.label).or_insert_with(|| vec![0; 256]);
-            payload.iter().for_each(|&byte| of[usize::from(byte)] += 1);
-        }
-        self.inner.send(to, header, payload)
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.inner.flush()
-    }
-
-    fn receive(&mut self, into: &mut Vec<Frame>, wait: bool, awaited: &[Party]) -> Result<()> {
-        self.inner.receive(into, wait, awaited)
-    }
-
-    fn close(&mut self) -> Result<()> {
-        self.inner.close()
-    }
-}
-
 #[test]
 fn messages_are_uniform_whatever_the_inputs() {
-    let outcome = mpc_runtime::local::run(PARTIES, |end| {
-        let counts = Rc::new(RefCell::new(Counts::new()));
-        let end = Counting { inner: end, seen: BTreeSet::new(), counts: counts.clone() };
-        party(Box::new(end), 1 << 13).expect("nobody cheats");
-        counts.take()
-    });
-    for (party, counts) in outcome.iter().enumerate() {
-        for (label, counts) in counts {
+    let session = Session { build: rep4_ring::build, setup: setup(), seed: 5 };
+    let outcomes = session
+        .run(1, |_, p, step| Box::pin(async move { compute(&*p, &step, 1 << 13).await.map(drop) }));
+    let mut seen = BTreeSet::new();
+    for (party, outcome) in outcomes.iter().enumerate() {
+        for ((to, label), payload) in &outcome.payloads {
             let name = LABELS.iter().find(|name| Label(name).id() == *label).expect("listed");
-            let total = counts.iter().sum::<u64>() as f64;
-            let expected = total / 256.0;
+            let expected = payload.len() as f64 / 256.0;
             if expected < 5.0 {
                 continue; // hashes, and sums of which there is one
             }
-            let square = |&c: &u64| (c as f64 - expected).powi(2) / expected;
+            let mut counts = [0_u32; 256];
+            payload.iter().for_each(|&byte| counts[usize::from(byte)] += 1);
+            let square = |&c: &u32| (f64::from(c) - expected).powi(2) / expected;
             let chi: f64 = counts.iter().map(square).sum();
             // 255 degrees of freedom: above 400 with probability below 10^-7.
-            assert!(chi < 400.0, "{name} of party {party}: chi square {chi}");
+            assert!(chi < 400.0, "{name} from {party} to {to}: chi square {chi}");
+            seen.insert(name);
         }
     }
+    assert!(seen.len() >= 10, "messages are judged: {seen:?}");
 }
 
 #[test]
