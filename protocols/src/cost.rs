@@ -194,6 +194,18 @@ pub enum Verb {
     },
 }
 
+impl Verb {
+    /// Whether its result is bits.
+    pub fn gives_bits(self) -> bool {
+        use Verb::*;
+        let of_numbers =
+            matches!(self, Ltz | Eqz | Lt | Eq | OneHot { .. } | Decompose { .. } | Halves { .. });
+        let of_bits =
+            matches!(self, Xor | LinearBits | And | ShareBits { .. } | AsBits | RandomBits);
+        of_numbers || of_bits
+    }
+}
+
 /// A call: the verb, how many elements its result has (rows × width for permutations), and the bound
 /// in bits of the result, or of the operand where the verb's doc says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

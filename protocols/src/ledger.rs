@@ -14,8 +14,8 @@ use mpc_runtime::{Depth, Party, Phase, Step};
 use crate::algebra::contraction::Contraction;
 use crate::blocks;
 use crate::cost::{Call, Cost, Sent, Truncation, Verb};
-use crate::protocol::{Domain, Fut, Protocol, now};
-use crate::value::{Clear, ClearBits, ClearVec, Shares};
+use crate::protocol::{Domain, Fut, Protocol, Units, now};
+use crate::value::{Clear, ClearBits, ClearVec, Shares, Unit};
 use crate::verbs::for_each_verb;
 
 /// What a program costs.
@@ -46,12 +46,56 @@ pub struct Ledger {
     account: RefCell<Account>,
     /// Calls since the last check, of a scheme that has any.
     unverified: RefCell<Vec<Call>>,
+    /// What its vectors would be made of, if their memory counts.
+    memory: Option<Memory>,
+}
+
+/// What vectors are made of.
+struct Memory {
+    number: Rc<[Unit]>,
+    bit: Rc<[Unit]>,
+    /// Of an input of another party, without what is known to be 0.
+    others: [Rc<[Unit]>; 2],
 }
 
 impl Ledger {
     /// A ledger for a scheme among so many parties.
     pub fn new(scheme: Rc<dyn Protocol>, parties: usize) -> Ledger {
-        Ledger { scheme, parties, account: RefCell::default(), unverified: RefCell::default() }
+        let (account, unverified) = (RefCell::default(), RefCell::default());
+        Ledger { scheme, parties, account, unverified, memory: None }
+    }
+
+    /// The same, which also counts the memory of its vectors as if they were there.
+    pub fn with_memory(scheme: Rc<dyn Protocol>, parties: usize) -> Ledger {
+        let Units { number, bit, zeros } = scheme.units();
+        let but_zeros = |units: &[Unit]| units[..units.len() - zeros].into();
+        let others = [but_zeros(&number), but_zeros(&bit)];
+        let memory = Some(Memory { number: number.into(), bit: bit.into(), others });
+        Ledger { memory, ..Ledger::new(scheme, parties) }
+    }
+
+    /// The result of a call of a verb.
+    fn result<T: Phantom>(&self, step: &Step, verb: Verb, len: usize, depth: Depth) -> T {
+        let Some(Memory { number, bit, others }) = &self.memory else {
+            return T::phantom(len, depth);
+        };
+        let units = match verb {
+            Verb::Share { owner } if owner != step.me() => &others[0],
+            Verb::ShareBits { owner } if owner != step.me() => &others[1],
+            verb if verb.gives_bits() => bit,
+            _ => number,
+        };
+        T::counted(len, depth, units)
+    }
+
+    /// Numbers, or bits, that come from others without a message.
+    fn local(&self, len: usize, depth: Depth, bits: bool) -> Shares {
+        match &self.memory {
+            Some(memory) => {
+                Shares::counted(len, depth, if bits { &memory.bit } else { &memory.number })
+            }
+            None => Shares::phantom(len, depth),
+        }
     }
 
     /// What was added up so far.
@@ -143,11 +187,23 @@ impl HasDepth for Contraction {}
 /// Results of which length and depth only are known.
 pub(crate) trait Phantom {
     fn phantom(len: usize, depth: Depth) -> Self;
+
+    /// The same, its memory counted if it is of shares.
+    fn counted(len: usize, depth: Depth, _units: &Rc<[Unit]>) -> Self
+    where
+        Self: Sized,
+    {
+        Self::phantom(len, depth)
+    }
 }
 
 impl Phantom for Shares {
     fn phantom(len: usize, depth: Depth) -> Shares {
         Shares::phantom(len, depth)
+    }
+
+    fn counted(len: usize, depth: Depth, units: &Rc<[Unit]>) -> Shares {
+        Shares::counted(len, depth, units)
     }
 }
 
@@ -162,6 +218,10 @@ macro_rules! said_by_scheme {
     () => {
         fn domain(&self) -> Domain {
             self.scheme.domain()
+        }
+
+        fn units(&self) -> Units {
+            self.scheme.units()
         }
 
         fn stat_sec(&self) -> u32 {
@@ -225,7 +285,7 @@ macro_rules! define_ledger {
             fn halves<'a>(&'a self, step: &'a Step, a: &'a Shares, k: u32) -> Option<Fut<'a>> {
                 let len = 2 * a.len() * k as usize;
                 let depth = self.charge(step, a.depth, Verb::Halves { k }, len, k)?;
-                Some(now(Shares::phantom(len, depth)))
+                Some(now(self.local(len, depth, true)))
             }
 
             fn edabits<'a>(
@@ -236,7 +296,20 @@ macro_rules! define_ledger {
                 exact: bool,
             ) -> Option<Fut<'a, [Shares; 2]>> {
                 let depth = self.charge(step, Depth::ZERO, Verb::EdaBits { k, exact }, n, k)?;
-                Some(now([n, n * k as usize].map(|len| Shares::phantom(len, depth))))
+                let bits = self.local(n * k as usize, depth, true);
+                Some(now([self.local(n, depth, false), bits]))
+            }
+
+            fn addend_bits(&self, a: &Shares, _j: usize, k: u32) -> Shares {
+                self.local(a.len() * k as usize, a.depth, true)
+            }
+
+            fn addend_shifted(&self, a: &Shares, _j: usize, _shift: u32) -> Shares {
+                self.local(a.len(), a.depth, false)
+            }
+
+            fn bit_addend(&self, a: &Shares, _j: usize) -> Shares {
+                self.local(a.len(), a.depth, false)
             }
 
             fn check<'a>(&'a self, step: &'a Step) -> Fut<'a, ()> {
@@ -246,24 +319,24 @@ macro_rules! define_ledger {
             }
 
             fn public<'a>(&'a self, _: &'a Step, x: &'a Clear) -> Fut<'a> {
-                now(Shares::phantom(x.len(), x.depth))
+                now(self.local(x.len(), x.depth, false))
             }
 
             fn public_bits<'a>(&'a self, _: &'a Step, x: &'a ClearBits) -> Fut<'a> {
-                now(Shares::phantom(x.len(), x.depth))
+                now(self.local(x.len(), x.depth, true))
             }
 
             $( fn $required<'a>(&'a self, step: &'a Step, $($need: $need_ty),*) -> Fut<'a, $needed> {
                 let depth = Depth::ZERO$(.max($need.depth()))*;
                 let charged = self.charge(step, depth, $cost, $len, $bits);
                 let depth = charged.unwrap_or_else(|| panic!("no cost is declared for {:?}", $cost));
-                now(Phantom::phantom($len, depth))
+                now(self.result(step, $cost, $len, depth))
             } )*
 
             $( fn $verb<'a>(&'a self, step: &'a Step, $($arg: $ty),*) -> Fut<'a, $result> {
                 let depth = Depth::ZERO$(.max($arg.depth()))*;
                 match self.charge(step, depth, $charged, $of, $bound) {
-                    Some(depth) => now(Phantom::phantom($of, depth)),
+                    Some(depth) => now(self.result(step, $charged, $of, depth)),
                     None => Box::pin($block(self, step, $($arg),*)),
                 }
             } )*

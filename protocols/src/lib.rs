@@ -41,5 +41,5 @@ pub use cost::{Call, Comparison, Cost, Sent, Truncation, Verb};
 pub use mpc_runtime::{Error, Party, Result};
 pub use prepared::set_up;
 pub use preparer::Preparer;
-pub use protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup};
+pub use protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, Units};
 pub use value::{Clear, ClearBits, ClearVec, Plane, Shares, Unit};

@@ -13,7 +13,7 @@ use crate::algebra::contraction::Contraction;
 use crate::blocks;
 use crate::cost::{Call, Cost, Truncation, Verb};
 use crate::ledger::{Phantom, said_by_scheme};
-use crate::protocol::{Domain, Fut, Keys, Protocol, now};
+use crate::protocol::{Domain, Fut, Keys, Protocol, Units, now};
 use crate::value::{Clear, ClearBits, ClearVec, Shares};
 use crate::verbs::for_each_verb;
 

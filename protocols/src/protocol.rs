@@ -18,7 +18,7 @@ use crate::algebra::contraction::Contraction;
 use crate::blocks;
 use crate::cost::{Call, Comparison, Cost, Truncation};
 pub use crate::prepared::Keys;
-use crate::value::{Clear, ClearBits, ClearVec, Shares};
+use crate::value::{Clear, ClearBits, ClearVec, Shares, Unit};
 use crate::verbs::for_each_verb;
 
 /// Bits of a tile for shares that are not much longer than what they share.
@@ -144,6 +144,24 @@ pub struct Info {
     pub paper: &'static str,
 }
 
+/// What the planes of share vectors are made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Units {
+    /// Planes of numbers.
+    pub number: Vec<Unit>,
+    /// Planes of bits.
+    pub bit: Vec<Unit>,
+    /// Planes, at least, of an input that are known to be 0 where another party gives it; they take no memory.
+    pub zeros: usize,
+}
+
+impl Units {
+    /// So many planes of numbers of `words` words, and as many of bits.
+    pub fn of(planes: usize, words: usize) -> Units {
+        Units { number: vec![Unit::Words(words); planes], bit: vec![Unit::Bit; planes], zeros: 0 }
+    }
+}
+
 /// Where the secret numbers of a run live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Domain {
@@ -240,6 +258,9 @@ macro_rules! define_protocol {
         pub trait Protocol: AsProtocol {
             /// Where secret numbers live in this run.
             fn domain(&self) -> Domain;
+
+            /// What numbers and bits are made of.
+            fn units(&self) -> Units;
 
             /// Statistical security in bits.
             fn stat_sec(&self) -> u32;

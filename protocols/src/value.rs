@@ -9,8 +9,8 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-use mpc_runtime::buffer::Buffer;
 pub use mpc_runtime::buffer::live_bytes;
+use mpc_runtime::buffer::{self, Buffer};
 use mpc_runtime::{Depth, Payload};
 
 use crate::algebra::bits::copy_bits;
@@ -188,7 +188,7 @@ impl Plane {
     /// The same plane, in memory of its own if it keeps alive more than twice what it needs.
     fn compact(self) -> Plane {
         let held = self.buffer.words().len();
-        if self.zero || held <= 512 || held < 2 * self.unit.words(self.len) {
+        if self.zero || held <= LITTLE_WORDS || held < 2 * self.unit.words(self.len) {
             return self;
         }
         Plane::build(self.unit, self.len, |out| self.copy_to(0, self.len, out, 0))
@@ -299,6 +299,36 @@ impl Plane {
         })
     }
 
+    /// Places `range` of a view that repeats.
+    fn repeated(&self, range: Range<usize>, repeat: Repeat) -> Plane {
+        let (words, Unit::Words(w)) = (self.words(), self.unit) else {
+            return self.pick(range.len(), |i| repeat.index(range.start + i));
+        };
+        Plane::build(self.unit, range.len(), |out| {
+            let mut at = range.start;
+            while at < range.end {
+                let (from, to) = (repeat.index(at), &mut out[(at - range.start) * w..]);
+                // To the end of the run, or of the period if each stands once.
+                let left = match repeat.run {
+                    1 => repeat.first + repeat.period - from,
+                    run => run - at % run,
+                };
+                let len = left.min(range.end - at);
+                match (repeat.run, w) {
+                    (1, _) => to[..len * w].copy_from_slice(&words[from * w..][..len * w]),
+                    (_, 1) => to[..len].fill(words[from]),
+                    _ => {
+                        let element = &words[from * w..][..w];
+                        to[..len * w]
+                            .chunks_exact_mut(w)
+                            .for_each(|to| to.copy_from_slice(element));
+                    }
+                }
+                at += len;
+            }
+        })
+    }
+
     /// `len` elements: the one element of `fill` everywhere but at runs of `width` from these places,
     /// which are those of this plane, one after the other.
     ///
@@ -326,18 +356,88 @@ impl Plane {
     }
 }
 
+/// Memory that may be kept alive by a part of it.
+const LITTLE_WORDS: usize = 512;
+
+/// A view that repeats elements: `first`, `first + 1` and so on, `period` of them, each `run` times in a row, and
+/// then from the first again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// First element.
+    pub first: usize,
+    /// How many.
+    pub period: usize,
+    /// How often in a row.
+    pub run: usize,
+}
+
+impl Repeat {
+    /// What an affine view repeats, if that is all it does: it leaves out and reorders nothing.
+    pub fn of_view(offset: i64, dims: &[(u64, i64)]) -> Option<Repeat> {
+        let zero = |&&(size, stride): &&(u64, i64)| size == 1 || stride == 0;
+        let inner = dims.iter().rev().take_while(zero).count();
+        let (dims, inner) = dims.split_at(dims.len() - inner);
+        let (_, dims) = dims.split_at(dims.iter().take_while(zero).count());
+        let mut period = 1;
+        for &(size, stride) in dims.iter().rev() {
+            if size != 1 && stride != period {
+                return None;
+            }
+            period *= size as i64;
+        }
+        let run: u64 = inner.iter().map(|(size, _)| size).product();
+        let first = usize::try_from(offset).ok()?;
+        (period > 0 && run > 0).then_some(Repeat {
+            first,
+            period: period as usize,
+            run: run as usize,
+        })
+    }
+
+    /// Which element stands at place `i`.
+    fn index(self, i: usize) -> usize {
+        self.first + i / self.run % self.period
+    }
+}
+
 /// Length from which on consecutive elements of a view are copied as a whole.
 const LONG_RUN: u64 = 16;
 
 /// A share vector: what one party holds of `len` secret numbers or bits.
 ///
-/// Without planes it is a *phantom*, as the cost ledger uses it: it has length and depth only.
+/// Without planes it is a *phantom*, as the cost ledger uses it: it has length and depth only, and may count the
+/// memory that its planes would take.
 #[derive(Clone)]
 pub struct Shares {
     planes: Vec<Plane>,
     len: usize,
+    counted: Option<Counted>,
     /// Longest chain of messages that it was computed from.
     pub depth: Depth,
+}
+
+/// Memory of a phantom, held by all that are parts of it.
+#[derive(Clone)]
+struct Counted {
+    units: Rc<[Unit]>,
+    memory: Rc<[buffer::Phantom]>,
+}
+
+impl Counted {
+    /// Planes of these units, of `len` elements.
+    fn new(units: Rc<[Unit]>, len: usize) -> Counted {
+        let memory = units.iter().map(|unit| buffer::Phantom::new(unit.words(len))).collect();
+        Counted { units, memory }
+    }
+
+    /// As [`Plane::compact`].
+    fn compact(self, len: usize) -> Counted {
+        let much = self.units.iter().zip(self.memory.iter()).any(|(unit, memory)| {
+            let held = memory.words();
+            held > LITTLE_WORDS && held >= 2 * unit.words(len)
+        });
+        if much { Counted::new(self.units, len) } else { self }
+    }
 }
 
 impl Shares {
@@ -345,12 +445,18 @@ impl Shares {
     pub fn new(planes: Vec<Plane>, depth: Depth) -> Shares {
         let len = planes.first().map_or(0, Plane::len);
         assert!(planes.iter().all(|p| p.len() == len), "planes of different lengths");
-        Shares { planes, len, depth }
+        Shares { planes, len, counted: None, depth }
     }
 
     /// A share vector without content.
     pub fn phantom(len: usize, depth: Depth) -> Shares {
-        Shares { planes: vec![], len, depth }
+        Shares { planes: vec![], len, counted: None, depth }
+    }
+
+    /// A share vector without content that counts the memory of planes of these units.
+    pub fn counted(len: usize, depth: Depth, units: &Rc<[Unit]>) -> Shares {
+        let counted = Some(Counted::new(units.clone(), len));
+        Shares { planes: vec![], len, counted, depth }
     }
 
     /// Number of elements.
@@ -373,8 +479,15 @@ impl Shares {
         &self.planes[i]
     }
 
+    /// A vector of other memory.
     fn map(&self, len: usize, plane: impl FnMut(&Plane) -> Plane) -> Shares {
-        Shares { planes: self.planes.iter().map(plane).collect(), len, depth: self.depth }
+        let planes = self.planes.iter().map(plane).collect();
+        Shares { planes, len, counted: self.counts(len), depth: self.depth }
+    }
+
+    /// What counts the memory of a vector of such elements, if this one's is counted.
+    fn counts(&self, len: usize) -> Option<Counted> {
+        self.counted.as_ref().map(|counted| Counted::new(counted.units.clone(), len))
     }
 
     /// The elements of `range`.
@@ -383,24 +496,31 @@ impl Shares {
         if range == (0..self.len) {
             return self.clone();
         }
-        self.map(range.len(), |p| p.slice(range.clone()))
+        let planes = self.planes.iter().map(|p| p.slice(range.clone())).collect();
+        Shares { planes, len: range.len(), ..self.clone() }
     }
 
     /// The same vector, without keeping alive much more memory than it needs.
     #[must_use]
     pub fn compact(self) -> Shares {
-        Shares { planes: self.planes.into_iter().map(Plane::compact).collect(), ..self }
+        let planes = self.planes.into_iter().map(Plane::compact).collect();
+        let counted = self.counted.map(|counted| counted.compact(self.len));
+        Shares { planes, counted, ..self }
     }
 
     /// All elements of `parts` one after the other; a phantom if one of them is.
     pub fn concat(parts: &[Shares]) -> Shares {
+        if let [one] = parts {
+            return one.clone();
+        }
         let depth = parts.iter().fold(Depth::ZERO, |d, p| d.max(p.depth));
         let len = parts.iter().map(Shares::len).sum();
+        let counted = parts.iter().find_map(|part| part.counts(len));
         let planes = parts.iter().map(|p| p.planes.len()).min().unwrap_or(0);
         let plane = |i: usize| {
             Plane::concat(&parts.iter().map(|p| p.planes[i].clone()).collect::<Vec<_>>())
         };
-        Shares { planes: (0..planes).map(plane).collect(), len, depth }
+        Shares { planes: (0..planes).map(plane).collect(), len, counted, depth }
     }
 
     /// Cuts into parts of the given lengths, which add up to the whole.
@@ -449,6 +569,11 @@ impl Shares {
         }
     }
 
+    /// Places `range` of a view that repeats.
+    pub fn repeated(&self, range: Range<usize>, repeat: Repeat) -> Shares {
+        self.map(range.len(), |p| p.repeated(range.clone(), repeat))
+    }
+
     /// The inverse of [`Shares::view`]: `len` numbers that are `fill`, of one element, everywhere but in
     /// the view, where they are those of this vector.
     pub fn spread(&self, fill: &Shares, len: usize, offset: i64, dims: &[(u64, i64)]) -> Shares {
@@ -459,7 +584,7 @@ impl Shares {
         let starts = view_indices(offset, outer);
         let planes = self.planes.iter().zip(&fill.planes);
         let planes = planes.map(|(p, fill)| p.spread(fill, len, &starts, width)).collect();
-        Shares { planes, len, depth: self.depth.max(fill.depth) }
+        Shares { planes, len, counted: self.counts(len), depth: self.depth.max(fill.depth) }
     }
 
     /// Rows of `width` elements: row `i` of the result is row `rows[i]` of this vector.
@@ -586,6 +711,11 @@ impl<T: Copy> ClearVec<T> {
         self.map(len, |v| (0..len).map(|i| v[index(i)]).collect())
     }
 
+    /// Places `range` of a view that repeats.
+    pub fn repeated(&self, range: Range<usize>, repeat: Repeat) -> Self {
+        self.pick(range.len(), |i| repeat.index(range.start + i))
+    }
+
     /// The same vector, said to depend on longer chains.
     #[must_use]
     pub fn at_depth(mut self, depth: Depth) -> Self {
@@ -639,14 +769,23 @@ mod tests {
         assert_eq!(view_indices(5, &[(2, -3), (3, 1)]), [5, 6, 7, 2, 3, 4]);
         assert_eq!(view_indices(0, &[(3, 1), (2, 3)]), [0, 3, 1, 4, 2, 5]);
         assert_eq!(view_indices(7, &[]), [7]);
-        let dims: [&[(u64, i64)]; 6] = [
+        let dims: [&[(u64, i64)]; 10] = [
             &[(2, 3), (4, -2)],
             &[(3, 1), (5, 0)],
             &[(2, 1), (20, 1)],
             &[],
             &[(0, 1)],
             &[(2, 0), (3, 7)],
+            &[(2, 0), (5, 1), (3, 0)],
+            &[(9, 1), (4, 0), (1, 5), (2, 0)],
+            &[(3, 0), (20, 1)],
+            &[(2, 0), (3, 4), (4, 1), (2, 0)],
         ];
+        let repeats = |dims: &[(u64, i64)]| Repeat::of_view(7, dims).is_some();
+        assert_eq!(
+            dims.map(repeats),
+            [false, true, false, true, false, false, true, true, true, true]
+        );
         let plane = |unit: Unit| {
             Plane::build(unit, 64, |out| {
                 out.iter_mut()
@@ -660,6 +799,16 @@ mod tests {
         {
             let all = Shares::new(vec![plane(unit)], Depth::ZERO);
             let (seen, index) = (all.view(7, dims), view_indices(7, dims));
+            if let Some(repeat) = Repeat::of_view(7, dims) {
+                for range in [0..index.len(), index.len() / 3..index.len(), 1..index.len().max(1)] {
+                    let part = all.repeated(range.clone(), repeat);
+                    assert_eq!(
+                        part.plane(0).words(),
+                        seen.slice(range).plane(0).words(),
+                        "{dims:?}"
+                    );
+                }
+            }
             let expected = all.pick(index.len(), |i| index[i]);
             assert_eq!(
                 (seen.len(), seen.plane(0).words()),

@@ -9,9 +9,10 @@ use mpc_bytecode::{Program, Receivers};
 use mpc_protocols::ledger::Account;
 use mpc_protocols::registry::{self, Entry, PROTOCOLS};
 use mpc_protocols::{Comparison, Parties, Seeds, Setup, Truncation};
+use mpc_runtime::buffer::take_peak_bytes;
 use mpc_runtime::{Error, Keeper, OpId, Party, Phase, Result, Stats, Transport, local};
 use mpc_vm::emulate::{self, emulate};
-use mpc_vm::estimate::estimate;
+use mpc_vm::estimate::{self, estimate};
 use mpc_vm::machine::{Binding, Machine, Outcome};
 use mpc_vm::prepare::prepare;
 
@@ -355,6 +356,24 @@ impl Case {
         let binding = Binding { roles, tile_bits, ..Default::default() };
         let program = Rc::new(self.program.clone());
         estimate(&program, under.protocol, &setup, binding, entry, decisions)
+    }
+
+    /// Bytes of shares at each party when they take most: as estimated, and in a run.
+    ///
+    /// # Errors
+    /// The protocol cannot run the program.
+    pub fn share_memory(&self, under: Under, entry: &str) -> Result<Vec<[u64; 2]>> {
+        let setup = self.setup(under.parties, Truncation::Exact);
+        let binding = Binding { roles: self.roles(under.parties), ..Default::default() };
+        let program = Rc::new(self.program.clone());
+        let estimated = estimate::memory(&program, under.protocol, &setup, &binding, entry)?;
+        let taken = local::run(under.parties, |end| {
+            take_peak_bytes();
+            self.party(under, Truncation::Exact, entry, Box::new(end))?;
+            Ok(take_peak_bytes() as u64)
+        });
+        let both = estimated.iter().map(|memory| memory.shares).zip(taken);
+        both.map(|(estimated, taken)| Ok([estimated, taken?])).collect()
     }
 
     fn check_cost(

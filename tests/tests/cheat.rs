@@ -1,17 +1,24 @@
 //! All attempts to cheat, under every protocol against malicious parties; by name only: `cargo cheat`.
 //!
-//! `PROTOCOLS=name,…` picks protocols, `OCCURRENCES=n` says in how many random messages of a label each
-//! way to cheat is tried (2), `SEED=…` draws others.
+//! `PROTOCOLS=name,name:parties,…` picks protocols, `OCCURRENCES=n` says in how many random messages of a label
+//! each way to cheat is tried (2), `SEED=…` draws others.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use mpc_tests::cheating::open_book::OPEN_BOOK;
 use mpc_tests::cheating::{self, Matrix};
 use mpc_tests::seed;
+use mpc_tests::session::Under;
 
-fn wanted(name: &str) -> bool {
+/// Attempts after which it is told how far it is.
+const TOLD: usize = 500;
+
+fn wanted(under: &Under) -> bool {
     let chosen = std::env::var("PROTOCOLS").unwrap_or_default();
-    chosen.is_empty() || chosen.split(',').any(|one| one == name)
+    let (name, parties) = (under.protocol.info.name, under.parties);
+    let is = |one: &str| one == name || one == format!("{name}:{parties}");
+    chosen.is_empty() || chosen.split(',').any(is)
 }
 
 #[test]
@@ -20,10 +27,24 @@ fn no_attempt_to_cheat_makes_a_wrong_output_pass() {
     let mut failures = vec![];
     for seed in seed::cases(1, 1) {
         let protocols = cheating::malicious().into_iter().chain([cheating::under(&OPEN_BOOK, 3)]);
-        for under in protocols.filter(|under| wanted(under.protocol.info.name)) {
+        for under in protocols.filter(wanted) {
             let started = Instant::now();
             let matrix = Matrix::observe(under, seed).expect("nobody cheats");
-            let tally = matrix.run(&matrix.attempts(seed, occurrences), |_| false);
+            let attempts = matrix.attempts(seed, occurrences);
+            let begun = AtomicUsize::new(0);
+            let tally = matrix.run(&attempts, |tally| {
+                let done = begun.fetch_add(1, Ordering::Relaxed);
+                if done > 0 && done.is_multiple_of(TOLD) {
+                    let left = (attempts.len() - done) as f64 / done as f64;
+                    let left = left * started.elapsed().as_secs_f64();
+                    eprintln!(
+                        "{under}: {done} of {}, {left:.0} s more; {}",
+                        attempts.len(),
+                        tally.line()
+                    );
+                }
+                false
+            });
             let positions = matrix.positions();
             println!(
                 "{under}: {}; labels of positions hit {} of {}; {:.0} s",

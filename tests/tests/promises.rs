@@ -44,6 +44,29 @@ fn independent_statements_take_the_rounds_of_the_deepest() {
 }
 
 #[test]
+fn shares_take_the_memory_that_is_estimated() {
+    const N: usize = 1 << 17;
+    let program = from_source(&format!(
+        "role a, b;
+        input x: secret fix[{N}] from a;
+        input y: secret fix[{N}] from b;
+        let z = x * y;
+        output sum(select(z < y, x, z)) to all as \"sum\";"
+    ));
+    let values = |factor: i128| (0..N as i128).map(|i| i * factor % 100_003 - 50_000).collect();
+    let case = Case { program, inputs: vec![values(37), values(59)] };
+    for (party, [estimated, taken]) in
+        case.share_memory(Under::named("rep3-ring", 3), "main").unwrap().into_iter().enumerate()
+    {
+        println!("party {party}: {estimated} bytes are estimated, {taken} are taken");
+        assert!(taken > 16 * N as u64, "what is there takes memory");
+        // What a comparison keeps within itself does not count.
+        let ratio = estimated as f64 / taken as f64;
+        assert!((0.6..1.2).contains(&ratio), "party {party}: {estimated} for {taken}");
+    }
+}
+
+#[test]
 fn a_hundred_comparisons_take_the_rounds_of_one() {
     let inputs = "role a; input x: secret int<40>[200] from a;\n";
     let statement = |i: usize| format!("output x[{i}] < x[{}] to all as \"less{i}\";\n", i + 100);

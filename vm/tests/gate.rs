@@ -8,7 +8,7 @@ use mpc_bytecode::operand::Text;
 use mpc_bytecode::{Element, Entry, Instruction, Program, Receivers, Variable};
 use mpc_protocols::{
     Call, Clear, ClearBits, ClearVec, Comparison, Cost, Domain, Fut, Party, Protocol, Result,
-    Seeds, Setup, Shares, Truncation, Verb, registry,
+    Seeds, Setup, Shares, Truncation, Units, Verb, registry,
 };
 use mpc_runtime::{Error, Label, Phase, Step, Transport, local};
 use mpc_vm::estimate::estimate;
@@ -82,6 +82,9 @@ macro_rules! inner {
 impl Protocol for Checked {
     fn domain(&self) -> Domain {
         self.inner.domain()
+    }
+    fn units(&self) -> Units {
+        self.inner.units()
     }
     fn stat_sec(&self) -> u32 {
         self.inner.stat_sec()

@@ -5,21 +5,27 @@ use std::rc::Rc;
 
 use clap::Args;
 use mpc_bytecode::{Instruction, Program};
+use mpc_compiler::onnx;
+use mpc_compiler::passes::Level;
 use mpc_protocols::registry::{Entry, PROTOCOLS, find};
 use mpc_protocols::{Comparison, Setup, Truncation};
 use mpc_runtime::Phase;
-use mpc_vm::estimate::estimate;
+use mpc_vm::estimate::{Memory, estimate, memory};
 use mpc_vm::machine::Binding;
 use mpc_vm::net::Network;
 use serde_json::{Value, json};
 
-use crate::{Error, print, say};
+use crate::{Defines, Error, compiled, load, model, no_model, print, say};
 
 /// Arguments of the command.
 #[derive(Args)]
 pub(crate) struct Estimate {
-    /// Bytecode.
+    /// Bytecode, a program, or a model (.onnx).
     file: PathBuf,
+    #[command(flatten)]
+    defines: Defines,
+    #[command(flatten)]
+    model: onnx::Arguments,
     /// A protocol, or all that can run the program.
     #[arg(long, default_value = "all")]
     protocol: String,
@@ -41,17 +47,11 @@ pub(crate) struct Estimate {
     /// Entry of the program.
     #[arg(long, default_value = "main")]
     entry: String,
-    /// Prints one JSON object.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Estimate) -> Result<(), Error> {
-    let shown = arguments.file.display();
-    let bytes =
-        std::fs::read(&arguments.file).map_err(|e| format!("cannot read `{shown}`: {e}"))?;
-    let program = Rc::new(Program::load(&bytes).map_err(|e| format!("{shown}: {e}"))?);
+    let program = Rc::new(program(arguments)?);
     if program.code.iter().any(|i| matches!(i, Instruction::JumpZero(_))) {
         say("note: branches and loops on clear conditions are counted as not taken\n");
     }
@@ -69,13 +69,31 @@ pub(crate) fn run(arguments: &Estimate) -> Result<(), Error> {
             vec![one(arguments, &program, entry)?]
         }
     };
-    if arguments.json {
+    if arguments.defines.json {
         let whole = json!({ "schema": "mpcc-estimate/1", "network": arguments.network.to_string(),
             "truncation": arguments.truncation.to_string(),
             "comparison": arguments.comparison.to_string(), "estimates": rows });
         return print(&format!("{whole:#}\n"));
     }
     print(&table(&rows))
+}
+
+/// The program, compiled if it has to be.
+fn program(arguments: &Estimate) -> Result<Program, Error> {
+    let Estimate { file, defines, model, .. } = arguments;
+    if model::is_model(file) {
+        model::no_constants(defines)?;
+        let (program, ..) = model::compiled(file, defines, &model.options()?, Level::Full)?;
+        return Ok(program);
+    }
+    no_model(model, &[])?;
+    if file.extension().is_some_and(|e| e == "mpc") {
+        return Ok(compiled(file, defines, Level::Full)?.0);
+    }
+    match defines.define.first() {
+        Some(_) => Err("-D is for programs; bytecode has its constants in it".to_string().into()),
+        None => load(file),
+    }
 }
 
 fn one(arguments: &Estimate, program: &Rc<Program>, protocol: &Entry) -> Result<Value, String> {
@@ -92,8 +110,10 @@ fn one(arguments: &Estimate, program: &Rc<Program>, protocol: &Entry) -> Result<
     // As `mpcvm` does unless told otherwise: roles go round the parties.
     let roles = (0..program.roles.len()).map(|role| role % parties).collect();
     let binding = Binding { roles, ..Default::default() };
-    let account = estimate(program, protocol, &setup, binding, &arguments.entry, vec![])
-        .map_err(|e| e.to_string())?;
+    let text = |e: mpc_runtime::Error| e.to_string();
+    let memory = memory(program, protocol, &setup, &binding, &arguments.entry).map_err(text)?;
+    let account =
+        estimate(program, protocol, &setup, binding, &arguments.entry, vec![]).map_err(text)?;
     let sent: Vec<Value> = (0..parties)
         .map(|party| {
             json!({ "preprocessing": account.bytes(Phase::Preprocessing, party),
@@ -117,26 +137,36 @@ fn one(arguments: &Estimate, program: &Rc<Program>, protocol: &Entry) -> Result<
         "rounds_preprocessing": account.preprocessing_rounds,
         "bytes_sent": sent,
         "network_seconds": latency + transfer,
+        "peak_rss_bytes": memory.into_iter().map(Memory::resident).collect::<Vec<_>>(),
     }))
 }
 
 fn table(rows: &[Value]) -> String {
     let mut out = format!(
-        "{:12} {:>7} {:>8} {:>8} {:>16} {:>16} {:>10}\n",
-        "protocol", "parties", "rounds", "online", "preprocessing B", "online B", "network s"
+        "{:14} {:>7} {:>8} {:>8} {:>16} {:>16} {:>10} {:>10}\n",
+        "protocol",
+        "parties",
+        "rounds",
+        "online",
+        "preprocessing B",
+        "online B",
+        "network s",
+        "memory MB"
     );
     for row in rows {
         let name = row["protocol"].as_str().unwrap_or("?");
         if let Some(why) = row["reason"].as_str() {
-            out += &format!("{name:12} cannot run it: {why}\n");
+            out += &format!("{name:14} cannot run it: {why}\n");
             continue;
         }
         let most = |phase: &str| {
             let sent = row["bytes_sent"].as_array().into_iter().flatten();
             sent.filter_map(|party| party[phase].as_u64()).max().unwrap_or(0)
         };
+        let memory = row["peak_rss_bytes"].as_array().into_iter().flatten();
+        let memory = memory.filter_map(Value::as_u64).max().unwrap_or(0) as f64 / 1e6;
         out += &format!(
-            "{name:12} {:>7} {:>8} {:>8} {:>16} {:>16} {:>10.3}\n",
+            "{name:14} {:>7} {:>8} {:>8} {:>16} {:>16} {:>10.3} {memory:>10.0}\n",
             row["parties"].to_string(),
             row["rounds"].to_string(),
             row["rounds_online"].to_string(),
@@ -145,5 +175,5 @@ fn table(rows: &[Value]) -> String {
             row["network_seconds"].as_f64().unwrap_or(0.0)
         );
     }
-    out + "bytes: the most that one party sends; network: latency and transfer, without computation\n"
+    out + "bytes, memory: the most that one party sends, and takes; network: latency and transfer, without computation\n"
 }

@@ -37,7 +37,7 @@ enum Command {
     Fmt(Fmt),
     /// Writes reference pages from the comments of modules, in Markdown.
     Doc(Doc),
-    /// Says what bytecode costs under a protocol, to the byte.
+    /// Says what bytecode, a program or a model costs under a protocol, to the byte.
     Estimate(estimate::Estimate),
     /// Prints bytecode as text.
     Disasm {
@@ -180,11 +180,23 @@ fn build(args: &Build) -> Result<(), Error> {
         return model::build(args);
     }
     no_model(&args.model, &args.calibrate)?;
-    let options = options(&args.defines)?;
-    let (folder, name) = split(&args.file)?;
-    let built = mpc_compiler::build(&name, &folder, &options, args.level());
-    let (program, compiled) = built.map_err(|failure| tell_failure(&failure, args.defines.json))?;
+    let (program, compiled) = compiled(&args.file, &args.defines, args.level())?;
     give(args, &program, &compiled)
+}
+
+/// A program from its source.
+fn compiled(file: &Path, defines: &Defines, level: Level) -> Result<(Program, Compiled), Error> {
+    let options = options(defines)?;
+    let (folder, name) = split(file)?;
+    let built = mpc_compiler::build(&name, &folder, &options, level);
+    built.map_err(|failure| tell_failure(&failure, defines.json))
+}
+
+/// A program from its bytecode.
+fn load(file: &Path) -> Result<Program, Error> {
+    let shown = file.display();
+    let bytes = std::fs::read(file).map_err(|e| format!("cannot read `{shown}`: {e}"))?;
+    Ok(Program::load(&bytes).map_err(|e| format!("{shown}: {e}"))?)
 }
 
 /// Refuses what is said about models, for a program.
@@ -302,11 +314,7 @@ fn doc(args: &Doc) -> Result<(), Error> {
 }
 
 fn disasm(file: &Path) -> Result<(), Error> {
-    let bytes =
-        std::fs::read(file).map_err(|e| format!("cannot read `{}`: {e}", file.display()))?;
-    let program =
-        mpc_bytecode::Program::load(&bytes).map_err(|e| format!("{}: {e}", file.display()))?;
-    print(&program.disassemble())
+    print(&load(file)?.disassemble())
 }
 
 fn options(args: &Defines) -> Result<CompileOptions, Error> {

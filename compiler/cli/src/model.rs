@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
-use mpc_compiler::Failure;
+use mpc_bytecode::Program;
 use mpc_compiler::onnx::{self, MAX_MODEL_BYTES};
+use mpc_compiler::passes::Level;
 use mpc_compiler::source::SourceMap;
+use mpc_compiler::{Compiled, Failure};
 use mpc_vm::data::npy;
 
 use crate::calibrate::{Calibration, Seen};
 use crate::{
-    Build, Check, Emit, Error, give, print, say, split, tell, tell_failure, write_atomically,
+    Build, Check, Defines, Emit, Error, give, print, say, split, tell, tell_failure,
+    write_atomically,
 };
 
 /// Whether a file is a model, by its name.
@@ -18,9 +21,7 @@ pub(crate) fn is_model(file: &Path) -> bool {
 }
 
 pub(crate) fn build(args: &Build) -> Result<(), Error> {
-    if !args.defines.define.is_empty() {
-        return Err("-D is for programs; a model has no constants to give".to_string().into());
-    }
+    no_constants(&args.defines)?;
     let mut options = args.model.options()?;
     if !args.calibrate.is_empty() {
         let json = args.defines.json;
@@ -35,21 +36,39 @@ pub(crate) fn build(args: &Build) -> Result<(), Error> {
             overflow(&seen, args.defines.json)?;
         }
     }
-    let (folder, name) = split(&args.file)?;
-    let folder = folder.with_limit(MAX_MODEL_BYTES);
     if args.emit == Some(Emit::Source) {
+        let (folder, name) = split(&args.file)?;
+        let folder = folder.with_limit(MAX_MODEL_BYTES);
         let model = onnx::import(&name, &folder, &options);
         return print(&model.map_err(|d| tell_failure(&of(d), args.defines.json))?.source);
     }
-    let built = onnx::build(&name, &folder, &options, args.level());
-    let (program, compiled, model) =
-        built.map_err(|failure| tell_failure(&failure, args.defines.json))?;
+    let (program, compiled, model) = compiled(&args.file, &args.defines, &options, args.level())?;
     give(args, &program, &compiled)?;
     if args.emit.is_none() && !model.weights.is_empty() {
         let file = npy::encode_single(&[model.weights.len() as u64], &model.weights);
         write_atomically(&args.output().with_extension("weights.npy"), &file)?;
     }
     Ok(())
+}
+
+/// Refuses what is said about constants.
+pub(crate) fn no_constants(defines: &Defines) -> Result<(), Error> {
+    match defines.define.first() {
+        Some(_) => Err("-D is for programs; a model has no constants to give".to_string().into()),
+        None => Ok(()),
+    }
+}
+
+/// A program from a model.
+pub(crate) fn compiled(
+    file: &Path,
+    defines: &Defines,
+    options: &onnx::Options,
+    level: Level,
+) -> Result<(Program, Compiled, onnx::Model), Error> {
+    let (folder, name) = split(file)?;
+    let built = onnx::build(&name, &folder.with_limit(MAX_MODEL_BYTES), options, level);
+    built.map_err(|failure| tell_failure(&failure, defines.json))
 }
 
 pub(crate) fn check(file: &Path, args: &Check) -> Result<(), Error> {

@@ -89,7 +89,10 @@ fn costs_are_estimated_for_one_protocol_or_all() {
     assert!(one.contains("\"parties\": 5") && one.contains("\"rounds\""), "{one}");
     refused(&["estimate", &bytecode, "--protocol", "nosuch"], "no protocol `nosuch`");
     refused(&["estimate", &bytecode, "--protocol", "shamir", "--parties", "2"], "shamir takes");
-    refused(&["estimate", &file], "not a bytecode file");
+    assert_eq!(done(&["estimate", &file, "--network", "wan"]), all, "compiled on the way");
+    refused(&["estimate", &bytecode, "-D", "N=3"], "bytecode has its constants in it");
+    refused(&["estimate", &file, "--fix", "40,16"], "--fix is for models");
+    refused(&["estimate", &dir.file("p.txt", PROGRAM)], "not a bytecode file");
 }
 
 #[test]

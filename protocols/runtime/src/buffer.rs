@@ -36,11 +36,16 @@ struct Spare {
 
 thread_local! {
     static LIVE_BYTES: Cell<usize> = const { Cell::new(0) };
+    static PEAK_BYTES: Cell<usize> = const { Cell::new(0) };
     static SPARE: RefCell<Spare> = RefCell::default();
 }
 
 /// Bytes up to which memory that is given back stays with the allocator.
 const HEAP_BYTES: usize = 31 << 20;
+
+/// Bytes that a process keeps at most beyond what it uses: its spare buffers, and what the allocator does not
+/// give back after [`keep_heap`].
+pub const KEPT_BYTES: usize = SLACK_BYTES + 2 * HEAP_BYTES;
 
 /// Lets the allocator keep what is given back, for a process that asks for as much again and again.
 ///
@@ -54,6 +59,48 @@ pub fn keep_heap() {
 /// Bytes that the share vectors and messages of this thread take.
 pub fn live_bytes() -> usize {
     LIVE_BYTES.get()
+}
+
+/// The most that [`live_bytes`] was since the last call.
+pub fn take_peak_bytes() -> usize {
+    PEAK_BYTES.replace(live_bytes()).max(live_bytes())
+}
+
+/// Counts what a buffer takes.
+fn count(lines: usize) {
+    LIVE_BYTES.set(LIVE_BYTES.get().wrapping_add(lines * LINE_BYTES));
+    PEAK_BYTES.set(PEAK_BYTES.get().max(LIVE_BYTES.get()));
+}
+
+/// Counts that a buffer is gone. The counter itself is gone if the thread is ending.
+fn discount(lines: usize) {
+    let less = |live: &Cell<usize>| live.set(live.get().wrapping_sub(lines * LINE_BYTES));
+    _ = LIVE_BYTES.try_with(less);
+}
+
+/// A buffer that is not there: it is counted among the live bytes, for runs that estimate memory.
+pub struct Phantom {
+    lines: usize,
+}
+
+impl Phantom {
+    /// One of so many words.
+    pub fn new(words: usize) -> Phantom {
+        let lines = class(words.div_ceil(8));
+        count(lines);
+        Phantom { lines }
+    }
+
+    /// Words that a buffer would have.
+    pub fn words(&self) -> usize {
+        8 * self.lines
+    }
+}
+
+impl Drop for Phantom {
+    fn drop(&mut self) {
+        discount(self.lines);
+    }
 }
 
 impl Spare {
@@ -117,7 +164,7 @@ impl Buffer {
     /// At least so many words, all 0.
     pub fn zeroed(words: usize) -> Buffer {
         let lines = class(words.div_ceil(8));
-        LIVE_BYTES.set(LIVE_BYTES.get().wrapping_add(lines * LINE_BYTES));
+        count(lines);
         let memory = match lines {
             0..LEAST => fresh(lines),
             _ => SPARE.with_borrow_mut(|spare| spare.take(lines)),
@@ -141,9 +188,9 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let lines = self.lines;
-        // The counter and the spare buffers are gone if the thread is ending. A buffer may end on another
-        // thread than it began on; then the counts of both are right in sum only.
-        _ = LIVE_BYTES.try_with(|live| live.set(live.get().wrapping_sub(lines * LINE_BYTES)));
+        // The spare buffers are gone if the thread is ending. A buffer may end on another thread than it
+        // began on; then the counts of both are right in sum only.
+        discount(lines);
         if lines < LEAST {
             return self.words_mut().zeroize();
         }

@@ -27,7 +27,9 @@ use mpc_runtime::{Depth, Error, Key, Party, Result, Step};
 
 use crate::algebra::clear;
 use crate::cost::{Call, Cost, Truncation, Verb};
-use crate::protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
+use crate::protocol::{
+    Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, Units, now,
+};
 use crate::value::{Clear, ClearBits, Plane, Shares, Unit};
 
 /// What it promises. `truncation` says what each mode reveals and when it fails.
@@ -114,6 +116,10 @@ impl Blank {
 impl Protocol for Blank {
     fn domain(&self) -> Domain {
         Domain::Ring { bits: self.ring }
+    }
+
+    fn units(&self) -> Units {
+        Units::of(1, self.words())
     }
 
     fn stat_sec(&self) -> u32 {

@@ -287,6 +287,10 @@ impl BinaryScheme for Ccd {
         self.sharing.agreeing()
     }
 
+    fn units(&self) -> Vec<Unit> {
+        vec![Unit::Bit; COEFFICIENTS]
+    }
+
     fn cost(&self, call: &Call) -> Option<Cost> {
         let (sharing, len) = (&self.sharing, call.len);
         let (n, packed) = (sharing.n, len.div_ceil(8));

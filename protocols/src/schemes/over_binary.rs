@@ -15,8 +15,8 @@ mod products;
 use std::cell::Cell;
 use std::rc::{Rc, Weak};
 
-use mpc_runtime::transport::Frame;
-use mpc_runtime::{Depth, Error, Executor, Header, Party, Phase, Result, Step, Transport};
+use mpc_runtime::transport::Silent;
+use mpc_runtime::{Depth, Error, Executor, Party, Phase, Result, Step};
 
 use self::products::{Index, Products, by_part};
 use crate::algebra::{bits, clear};
@@ -25,7 +25,7 @@ use crate::blocks::wires::{Wires, clear_rows};
 use crate::blocks::{circuits, linear, shuffle, sort};
 use crate::cost::{Call, Cost, Truncation, Verb};
 use crate::ledger::Ledger;
-use crate::protocol::{Domain, Fut, Keys, Protocol, Setup, TILE_BITS, now};
+use crate::protocol::{Domain, Fut, Keys, Protocol, Setup, TILE_BITS, Units, now};
 use crate::value::{Clear, ClearBits, Plane, Shares, Unit};
 
 /// Verbs on shared bits: all that a binary scheme has to say.
@@ -39,10 +39,8 @@ pub trait BinaryScheme {
     /// How many of them may be corrupted together.
     fn corrupted(&self) -> usize;
 
-    /// What one shared bit is in plane `plane`: a bit of a packed word, or a label of some words.
-    fn unit(&self, _plane: usize) -> Unit {
-        Unit::Bit
-    }
+    /// What one shared bit is in each plane: a bit of a packed word, or a label of some words.
+    fn units(&self) -> Vec<Unit>;
 
     /// As [`Protocol::tile_bits`].
     fn tile_bits(&self) -> usize {
@@ -155,7 +153,8 @@ impl Layout {
     /// The low `width` bits of numbers as rows.
     fn rows(self, scheme: &dyn BinaryScheme, a: &Shares, width: usize) -> Wires {
         let lanes = a.len();
-        let plane = |(i, plane): (usize, &Plane)| match scheme.unit(i) {
+        let units = scheme.units();
+        let plane = |(i, plane): (usize, &Plane)| match units[i] {
             Unit::Bit => Plane::build(Unit::Bit, lanes * width, |out| {
                 let words = plane.words();
                 match self.width {
@@ -173,9 +172,10 @@ impl Layout {
     /// Numbers from rows; the last row is the sign of all bits above.
     fn numbers(self, scheme: &dyn BinaryScheme, rows: &Wires) -> Shares {
         let (lanes, top) = (rows.lanes(), rows.width() - 1);
+        let units = scheme.units();
         let plane = |(i, plane): (usize, &Plane)| {
-            let unit = self.number(scheme.unit(i));
-            match scheme.unit(i) {
+            let unit = self.number(units[i]);
+            match units[i] {
                 Unit::Bit => Plane::build(unit, lanes, |out| {
                     let from = |j: usize| j.min(top);
                     bits::from_dense_rows(lanes, self.width, out, plane.words(), from);
@@ -314,7 +314,7 @@ impl OverBinary {
     fn circuit(&self, call: &Call) -> Option<(Cost, Vec<Call>)> {
         let parties = self.scheme.parties();
         let ledger = Ledger::new(self.me.upgrade()?, parties);
-        let mut executor = Executor::new(Box::new(Silent { parties }));
+        let mut executor = Executor::new(Box::new(Silent { me: 0, parties }));
         let step = executor.step(0, 0, Depth::ZERO);
         let result = Rc::new(Cell::new(None));
         let (me, call, out) = (self.me.upgrade()?, *call, result.clone());
@@ -576,6 +576,12 @@ impl OverBinary {
 impl Protocol for OverBinary {
     fn domain(&self) -> Domain {
         Domain::Binary { width: self.layout.width as u32 }
+    }
+
+    fn units(&self) -> Units {
+        let bit = self.scheme.units();
+        let number = bit.iter().map(|&unit| self.layout.number(unit)).collect();
+        Units { number, bit, zeros: 0 }
     }
 
     fn stat_sec(&self) -> u32 {
@@ -895,37 +901,6 @@ impl Protocol for OverBinary {
             };
             Ok(remade(&places, rows, wider))
         })
-    }
-}
-
-/// A transport of a run in which nothing is sent.
-struct Silent {
-    parties: usize,
-}
-
-impl Transport for Silent {
-    fn me(&self) -> Party {
-        0
-    }
-
-    fn parties(&self) -> usize {
-        self.parties
-    }
-
-    fn send(&mut self, _: Party, _: &Header, _: &[u8]) -> Result<()> {
-        Err(Error::Transport("phantoms send nothing".into()))
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn receive(&mut self, _: &mut Vec<Frame>, _: bool, _: &[Party]) -> Result<()> {
-        Err(Error::Transport("phantoms receive nothing".into()))
-    }
-
-    fn close(&mut self) -> Result<()> {
-        Ok(())
     }
 }
 

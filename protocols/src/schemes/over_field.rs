@@ -15,7 +15,7 @@ use crate::algebra::field::{F61, F127, F255, Prime};
 use crate::algebra::matrix;
 use crate::blocks::shuffle;
 use crate::cost::{Call, Cost, Truncation, Verb};
-use crate::protocol::{Domain, Fut, Keys, Protocol, Seeds, Setup, now};
+use crate::protocol::{Domain, Fut, Keys, Protocol, Seeds, Setup, Units, now};
 use crate::value::{Clear, ClearBits, ClearVec, Plane, Shares, Unit};
 use crate::workers::Workers;
 
@@ -63,8 +63,16 @@ pub(crate) trait FieldScheme<F: Prime> {
     /// Threads for local work.
     fn workers(&self) -> &Workers;
 
-    /// This party's share of the number 1, an element for each plane.
+    /// Planes of a vector.
+    fn planes(&self) -> usize;
+
+    /// This party's share of the number 1, an element for each plane; after the setup.
     fn one(&self) -> &[F];
+
+    /// As in [`Units`].
+    fn zeros(&self) -> usize {
+        0
+    }
 
     /// What `Mul`, `Dot`, `MatMul`, `Share`, `Open`, `RandomBits` and `Mask` cost, and `Shuffle` if it is
     /// overridden; `None` for all else.
@@ -172,6 +180,19 @@ pub(crate) fn build<M: MakeFieldScheme>(
         _ if needed <= F255::BITS => OverField::<F255>::build::<M>(setup, me, seeds),
         _ => Err(too_wide(M::NAME, setup, needed)),
     }
+}
+
+/// Makes one party over this field, however small, for tests that enumerate its elements.
+///
+/// # Errors
+/// No threads.
+#[cfg(test)]
+pub(crate) fn build_over<M: MakeFieldScheme, F: Prime>(
+    setup: &Setup,
+    me: Party,
+    seeds: &Seeds,
+) -> Result<Rc<dyn Protocol>> {
+    OverField::<F>::build::<M>(setup, me, seeds)
 }
 
 /// Bits of a masked number: one for differences, σ of mask, sums of masks, a carry.
@@ -365,6 +386,12 @@ fn slices<F: Prime>(a: &Shares) -> Vec<&[F]> {
 impl<F: Prime> Protocol for OverField<F> {
     fn domain(&self) -> Domain {
         Domain::Prime { bits: F::BITS }
+    }
+
+    fn units(&self) -> Units {
+        // Bits are elements too.
+        let planes = vec![Unit::Words(F::WORDS); self.scheme.planes()];
+        Units { number: planes.clone(), bit: planes, zeros: self.scheme.zeros() }
     }
 
     fn stat_sec(&self) -> u32 {

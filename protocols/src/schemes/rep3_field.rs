@@ -49,23 +49,22 @@ const OPEN: Label = Label("rep3.field.open");
 /// # Errors
 /// Numbers too large for the largest field.
 pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>> {
-    struct SemiHonest;
-    impl MakeFieldScheme for SemiHonest {
-        const NAME: &str = INFO.name;
-
-        fn maskers(_: usize) -> usize {
-            PARTIES
-        }
-
-        fn make<F: Prime>(
-            setup: &Setup,
-            me: Party,
-            seeds: &Seeds,
-        ) -> Result<Rc<dyn FieldScheme<F>>> {
-            Ok(Rc::new(Rep3Field::new(setup, me, seeds)?))
-        }
-    }
     over_field::build::<SemiHonest>(setup, me, seeds)
+}
+
+/// Makes it over any field.
+pub(crate) struct SemiHonest;
+
+impl MakeFieldScheme for SemiHonest {
+    const NAME: &str = INFO.name;
+
+    fn maskers(_: usize) -> usize {
+        PARTIES
+    }
+
+    fn make<F: Prime>(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn FieldScheme<F>>> {
+        Ok(Rc::new(Rep3Field::new(setup, me, seeds)?))
+    }
 }
 
 /// One of the three parties.
@@ -118,8 +117,16 @@ impl<F: Prime> FieldScheme<F> for Rep3Field<F> {
         self.trio.workers()
     }
 
+    fn planes(&self) -> usize {
+        2
+    }
+
     fn one(&self) -> &[F] {
         &self.one
+    }
+
+    fn zeros(&self) -> usize {
+        1
     }
 
     fn cost(&self, call: &Call) -> Option<Cost> {

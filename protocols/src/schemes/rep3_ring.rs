@@ -70,7 +70,9 @@ use crate::algebra::ring::Word;
 use crate::algebra::simd;
 use crate::blocks::{self, compare, pairs};
 use crate::cost::{Call, Comparison, Cost, Truncation, Verb};
-use crate::protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
+use crate::protocol::{
+    Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, Units, now,
+};
 use crate::value::{Clear, ClearBits, Shares};
 
 /// What it promises.
@@ -355,6 +357,10 @@ fn index_bits(n: usize, bits: u32) -> u32 {
 impl<W: Word> Protocol for Rep3<W> {
     fn domain(&self) -> Domain {
         Domain::Ring { bits: W::BITS }
+    }
+
+    fn units(&self) -> Units {
+        Units { zeros: 1, ..Units::of(2, W::WORDS) }
     }
 
     fn stat_sec(&self) -> u32 {

@@ -52,7 +52,9 @@ use crate::algebra::ring::{Bits, Word};
 use crate::algebra::simd;
 use crate::blocks::{linear, truncate, vouch};
 use crate::cost::{Call, Cost, Truncation, Verb};
-use crate::protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
+use crate::protocol::{
+    Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, Units, now,
+};
 use crate::value::{Clear, ClearBits, Plane, Shares};
 
 /// What it promises.
@@ -205,6 +207,10 @@ fn packed(x: &ClearBits) -> impl Fn(&mut [u64]) {
 impl<W: Word> Protocol for Rep4<W> {
     fn domain(&self) -> Domain {
         Domain::Ring { bits: W::BITS }
+    }
+
+    fn units(&self) -> Units {
+        Units::of(PARTIES - 1, W::WORDS)
     }
 
     fn stat_sec(&self) -> u32 {

@@ -19,8 +19,10 @@ use crate::algebra::field::{F61, F127, F255, Prime};
 use crate::algebra::number::Number;
 use crate::blocks::ot::{Bases, Ot};
 use crate::cost::{Call, Cost, Truncation, Verb};
-use crate::protocol::{Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
-use crate::value::{Clear, ClearBits, ClearVec, Shares};
+use crate::protocol::{
+    Abort, Domain, Fut, Info, Parties, Protocol, Security, Seeds, Setup, Units, now,
+};
+use crate::value::{Clear, ClearBits, ClearVec, Shares, Unit};
 
 /// What it promises.
 pub const INFO: Info = Info {
@@ -91,6 +93,11 @@ impl<N: Number> Semi<N> {
 impl<N: Number> Protocol for Semi<N> {
     fn domain(&self) -> Domain {
         N::DOMAIN
+    }
+
+    fn units(&self) -> Units {
+        let planes = vec![Unit::Words(N::WORDS)];
+        Units { number: planes.clone(), bit: planes, zeros: 0 }
     }
 
     fn stat_sec(&self) -> u32 {

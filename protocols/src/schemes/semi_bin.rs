@@ -19,7 +19,7 @@ use super::over_binary::{BinaryScheme, OverBinary};
 use crate::blocks::ot::{Bases, Ot};
 use crate::cost::{Call, Cost};
 use crate::protocol::{Abort, Fut, Info, Parties, Protocol, Security, Seeds, Setup, now};
-use crate::value::{ClearBits, Shares};
+use crate::value::{ClearBits, Shares, Unit};
 
 /// What it promises.
 pub const INFO: Info = Info {
@@ -63,6 +63,10 @@ impl BinaryScheme for SemiBin {
 
     fn corrupted(&self) -> usize {
         self.n - 1
+    }
+
+    fn units(&self) -> Vec<Unit> {
+        vec![Unit::Bit]
     }
 
     fn cost(&self, call: &Call) -> Option<Cost> {

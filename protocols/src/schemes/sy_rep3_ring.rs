@@ -167,6 +167,7 @@ impl<W: Covered> Macs<W> {
 impl<W: Covered> Way for Macs<W> {
     type Short = W;
     type Number = W::Long;
+    const PLANES: usize = 4;
 
     fn new() -> Self {
         let ring = std::marker::PhantomData;
@@ -244,10 +245,5 @@ mod tests {
     #[test]
     fn every_altered_message_is_found() {
         cheats::every_altered_message_is_found(super::build);
-    }
-
-    #[test]
-    fn messages_are_uniform() {
-        cheats::messages_are_uniform(super::build);
     }
 }

@@ -200,8 +200,8 @@ impl BinaryScheme for Tinier {
         self.holder.n - 1
     }
 
-    fn unit(&self, plane: usize) -> Unit {
-        if plane == 0 { Unit::Bit } else { Unit::Words(1) }
+    fn units(&self) -> Vec<Unit> {
+        vec![Unit::Bit, Unit::Words(1)]
     }
 
     fn cost(&self, call: &Call) -> Option<Cost> {

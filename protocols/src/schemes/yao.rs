@@ -341,8 +341,8 @@ impl BinaryScheme for Yao {
         1
     }
 
-    fn unit(&self, _: usize) -> Unit {
-        Unit::Words(2)
+    fn units(&self) -> Vec<Unit> {
+        vec![Unit::Words(2)]
     }
 
     fn tile_bits(&self) -> usize {

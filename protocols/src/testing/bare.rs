@@ -6,7 +6,7 @@ use std::rc::Rc;
 use mpc_runtime::{Party, Result, Step};
 
 use crate::cost::{Call, Cost, Truncation, Verb};
-use crate::protocol::{Domain, Fut, Protocol, Seeds, Setup};
+use crate::protocol::{Domain, Fut, Protocol, Seeds, Setup, Units};
 use crate::schemes::{rep3_ring, rep4_ring};
 use crate::value::{Clear, ClearBits, Shares};
 use crate::verbs::for_each_verb;
@@ -44,6 +44,10 @@ macro_rules! define_bare {
         impl Protocol for Bare {
             fn domain(&self) -> Domain {
                 self.0.domain()
+            }
+
+            fn units(&self) -> Units {
+                self.0.units()
             }
 
             fn stat_sec(&self) -> u32 {

@@ -10,8 +10,8 @@ use mpc_runtime::{Depth, Phase, Step};
 use super::cases::{Arg, CASES, Case, Expect, Given, Kind};
 use super::session::{Outcome, Session, Task};
 use crate::cost::{Comparison, Sent, Truncation};
-use crate::protocol::{Build, Protocol, Setup};
-use crate::value::{Clear, ClearBits, Shares};
+use crate::protocol::{Build, Protocol, Setup, Units};
+use crate::value::{Clear, ClearBits, Plane, Shares};
 
 /// The seed of all tests: the variable `SEED`, or 1.
 ///
@@ -418,6 +418,37 @@ pub fn labels(build: Build, parties: usize) -> BTreeSet<&'static str> {
     found
 }
 
+/// Numbers and bits are made of the planes that the protocol says, and of inputs of others as many are known
+/// to be 0.
+///
+/// # Panics
+/// If not.
+pub fn vectors_are_of_the_units_declared(build: Build, parties: usize) {
+    let session = Session { build, setup: setup(parties, 64, Truncation::Exact), seed: seed() };
+    session.run(1, |_, p, step| {
+        Box::pin(async move {
+            let Units { number, bit, zeros } = p.units();
+            let units = |a: &Shares| a.planes().iter().map(Plane::unit).collect::<Vec<_>>();
+            let zero = |a: &Shares| a.planes().iter().filter(|plane| plane.is_zero()).count();
+            let (numbers, bits) =
+                (Clear::new([5; 3], Depth::ZERO), ClearBits::new([true; 3], Depth::ZERO));
+            assert_eq!(units(&p.public(&step, &numbers).await?), number);
+            assert_eq!(units(&p.public_bits(&step, &bits).await?), bit);
+            for owner in 0..step.parties() {
+                let known = owner == step.me();
+                let absent = (Clear::absent(3, Depth::ZERO), ClearBits::absent(3, Depth::ZERO));
+                let (x, b) = if known { (&numbers, &bits) } else { (&absent.0, &absent.1) };
+                let (x, b) =
+                    (p.share(&step, owner, x, 5).await?, p.share_bits(&step, owner, b).await?);
+                assert_eq!((units(&x), units(&b)), (number.clone(), bit.clone()));
+                let least = if known { 0 } else { zeros };
+                assert!(zero(&x) >= least && zero(&b) >= least, "owner {owner}");
+            }
+            Ok(())
+        })
+    });
+}
+
 /// All orders of four rows come about equally often, or of three or two where that takes too long.
 ///
 /// # Panics
@@ -463,6 +494,11 @@ mod tests {
                 #[test]
                 fn costs_are_what_the_wire_counts() {
                     conformance::costs_are_what_the_wire_counts(scheme::build, $parties, $effort);
+                }
+
+                #[test]
+                fn vectors_are_of_the_units_declared() {
+                    conformance::vectors_are_of_the_units_declared(scheme::build, $parties);
                 }
 
                 #[test]

@@ -13,7 +13,7 @@ use mpc_protocols::protocol::now;
 use mpc_protocols::registry::{self, Entry};
 use mpc_protocols::{
     Abort, Call, Clear, ClearBits, Cost, Domain, Fut, Info, Parties, Plane, Protocol, Security,
-    Seeds, Setup, Shares, Truncation, Unit, Verb,
+    Seeds, Setup, Shares, Truncation, Unit, Units, Verb,
 };
 use mpc_runtime::{Depth, Key, Label, Op, Party, Result, Step};
 
@@ -140,6 +140,10 @@ impl OpenBook {
 impl Protocol for OpenBook {
     fn domain(&self) -> Domain {
         self.plain.domain()
+    }
+
+    fn units(&self) -> Units {
+        self.plain.units()
     }
 
     fn stat_sec(&self) -> u32 {

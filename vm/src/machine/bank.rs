@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use mpc_bytecode::Run;
+use mpc_protocols::value::Repeat;
 use mpc_protocols::{Clear, ClearBits, Shares};
 use mpc_runtime::Slot;
 
@@ -18,6 +19,7 @@ pub(crate) trait Vector: Clone {
     fn len(&self) -> usize;
     fn slice(&self, range: Range<usize>) -> Self;
     fn concat(parts: &[Self]) -> Self;
+    fn repeated(&self, range: Range<usize>, repeat: Repeat) -> Self;
     /// Without keeping alive much more memory than it needs.
     fn compact(self) -> Self;
 }
@@ -34,6 +36,9 @@ macro_rules! vector {
             fn concat(parts: &[Self]) -> Self {
                 Self::concat(parts)
             }
+            fn repeated(&self, range: Range<usize>, repeat: Repeat) -> Self {
+                self.repeated(range, repeat)
+            }
             fn compact(self) -> Self {
                 $compact(self)
             }
@@ -43,17 +48,19 @@ macro_rules! vector {
 
 vector!(Shares => Shares::compact, Clear => identity, ClearBits => identity);
 
-/// Elements `range` of a value that may still be computed.
-struct Piece<T> {
+/// Elements `range` of a value that may still be computed, or of a view of it that repeats.
+pub(crate) struct Piece<T> {
     slot: Rc<Slot<T>>,
     range: Range<usize>,
+    /// What is repeated where it is used, and takes no memory till then.
+    repeat: Option<Repeat>,
     /// Rounds after which it is there.
     level: u32,
 }
 
 impl<T> Clone for Piece<T> {
     fn clone(&self) -> Self {
-        Piece { slot: self.slot.clone(), range: self.range.clone(), level: self.level }
+        Piece { slot: self.slot.clone(), range: self.range.clone(), ..*self }
     }
 }
 
@@ -112,12 +119,12 @@ impl<T: Vector> Source<T> {
     /// The value, when all of it is there.
     pub(crate) async fn wait(self) -> T {
         let mut parts = Vec::with_capacity(self.pieces.len());
-        for Piece { slot, range, .. } in &self.pieces {
+        for Piece { slot, range, repeat, .. } in &self.pieces {
             let value = slot.wait().await;
-            parts.push(if *range == (0..value.len()) {
-                value.clone()
-            } else {
-                value.slice(range.clone())
+            parts.push(match repeat {
+                Some(repeat) => value.repeated(range.clone(), *repeat),
+                None if *range == (0..value.len()) => value.clone(),
+                None => value.slice(range.clone()),
             });
         }
         match <[T; 1]>::try_from(parts) {
@@ -151,16 +158,29 @@ impl<T: Vector> Bank<T> {
                 }
                 let from = piece.range.start + (at - base) as usize;
                 let take = (stop.min(end) - at) as usize;
-                let range = from..from + take;
-                pieces.push(Piece { slot: piece.slot.clone(), range, level: piece.level });
+                pieces.push(Piece { range: from..from + take, ..piece.clone() });
                 at += take as u64;
             }
         }
         (at == end).then_some(Source { pieces, element_bits: self.element_bits })
     }
 
+    /// What `run` names now, repeated to `len` elements; `None` if it is not part of one value that stands
+    /// there as it is.
+    pub(crate) fn repeated(&self, run: Run, mut repeat: Repeat, len: usize) -> Option<Piece<T>> {
+        let [piece] = <[Piece<T>; 1]>::try_from(self.read(run)?.pieces).ok()?;
+        repeat.first += piece.range.start;
+        let whole = piece.repeat.is_none();
+        whole.then_some(Piece { range: 0..len, repeat: Some(repeat), ..piece })
+    }
+
     /// Lets `run` name the value of `slot`, which is there after `level` rounds.
     pub(crate) fn write(&mut self, run: Run, slot: Rc<Slot<T>>, level: u32) {
+        self.put(run, Piece { slot, range: 0..run.len as usize, repeat: None, level });
+    }
+
+    /// Lets `run` name a piece.
+    pub(crate) fn put(&mut self, run: Run, piece: Piece<T>) {
         if run.len == 0 {
             return;
         }
@@ -171,7 +191,7 @@ impl<T: Vector> Bank<T> {
         for base in covered {
             self.pieces.remove(&base);
         }
-        self.pieces.insert(run.base, Piece { slot, range: 0..run.len as usize, level });
+        self.pieces.insert(run.base, piece);
     }
 
     /// Makes `at` a boundary between pieces.
@@ -179,8 +199,7 @@ impl<T: Vector> Bank<T> {
         let Some((&base, piece)) = self.pieces.range_mut(..at).next_back() else { return };
         let cut = piece.range.start + (at - base) as usize;
         if cut < piece.range.end {
-            let right =
-                Piece { slot: piece.slot.clone(), range: cut..piece.range.end, level: piece.level };
+            let right = Piece { range: cut..piece.range.end, ..piece.clone() };
             piece.range.end = cut;
             self.pieces.insert(at, right);
         }

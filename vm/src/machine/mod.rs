@@ -22,7 +22,7 @@ use mpc_bytecode::execute::Execute;
 use mpc_bytecode::{Bank as BankName, Circuit, Element, Gate, Program, Receivers, Run};
 use mpc_protocols::blocks::netlist::{self, Netlist};
 use mpc_protocols::value::live_bytes;
-use mpc_protocols::{Clear, ClearBits, Domain, Protocol, Shares};
+use mpc_protocols::{Clear, ClearBits, Protocol, Shares, Unit, Units};
 use mpc_runtime::executor::EARLY_BYTES;
 use mpc_runtime::{
     Depth, Error, Executor, Keeper, Party, Preprocessing, Result, Slot, Stats, Transport,
@@ -425,14 +425,10 @@ access! {
 
 /// Bytes that the registers take when all are in use.
 fn register_bytes(program: &Program, protocol: &dyn Protocol) -> usize {
-    let (number, bit_eighths) = match protocol.domain() {
-        Domain::Ring { bits } => (bits / 4, 2),
-        Domain::Prime { bits } => ((bits + 1).div_ceil(64) * 8, (bits + 1).div_ceil(64) * 64),
-        Domain::Binary { width } => (width / 4, 2),
-    };
-    let (number, bit_eighths) = (u64::from(number), u64::from(bit_eighths));
-    let numbers = program.registers(BankName::S).saturating_mul(number);
-    let bits = program.registers(BankName::SB).saturating_mul(bit_eighths) / 8;
+    let Units { number, bit, .. } = protocol.units();
+    let of_64 = |units: &[Unit]| units.iter().map(|unit| 8 * unit.words(64) as u64).sum::<u64>();
+    let numbers = program.registers(BankName::S).saturating_mul(of_64(&number) / 64);
+    let bits = program.registers(BankName::SB).div_ceil(64).saturating_mul(of_64(&bit));
     let clear = program.registers(BankName::C).saturating_mul(16);
     let all = numbers.saturating_add(bits).saturating_add(clear);
     usize::try_from(all).unwrap_or(usize::MAX)

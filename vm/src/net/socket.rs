@@ -26,7 +26,7 @@ const CONFIRM: Duration = Duration::from_millis(100);
 /// Step number of messages between transports.
 const CONTROL: u64 = u64::MAX;
 /// Bytes that wait to go to one peer, beyond which sending waits too.
-const MOST_QUEUED: usize = 64 << 20;
+pub(crate) const MOST_QUEUED: usize = 64 << 20;
 /// In the place of the party that is to blame: the terms differ.
 const DISAGREED: u32 = u32::MAX - 1;
 /// Control messages of one party that may wait to be taken.

@@ -117,6 +117,10 @@ impl<F: Prime, B: Base<F>> FieldScheme<F> for Beaver<F, B> {
         self.base.workers()
     }
 
+    fn planes(&self) -> usize {
+        self.one.len()
+    }
+
     fn one(&self) -> &[F] {
         &self.one
     }

@@ -254,6 +254,10 @@ impl<F: Prime, B: Base<F>> FieldScheme<F> for Macs<F, B> {
         self.base.workers()
     }
 
+    fn planes(&self) -> usize {
+        2 * self.base.one().len()
+    }
+
     fn one(&self) -> &[F] {
         self.one.get().expect("the setup comes before every verb")
     }

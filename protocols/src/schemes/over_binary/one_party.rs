@@ -33,6 +33,10 @@ impl BinaryScheme for OneParty {
         0
     }
 
+    fn units(&self) -> Vec<Unit> {
+        vec![Unit::Bit]
+    }
+
     fn cost(&self, call: &Call) -> Option<Cost> {
         match call.verb {
             Verb::And | Verb::ShareBits { .. } | Verb::OpenBits { .. } | Verb::RandomBits => {

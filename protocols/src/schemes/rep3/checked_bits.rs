@@ -12,7 +12,7 @@ use crate::blocks::vouch::{self, Vouchers};
 use crate::cost::{Call, Cost, Verb};
 use crate::protocol::Fut;
 use crate::schemes::over_binary::BinaryScheme;
-use crate::value::{ClearBits, Shares};
+use crate::value::{ClearBits, Shares, Unit};
 
 const OPEN: Label = Label("rep3.checked.open.bits");
 
@@ -55,6 +55,10 @@ impl BinaryScheme for CheckedBits {
 
     fn corrupted(&self) -> usize {
         1
+    }
+
+    fn units(&self) -> Vec<Unit> {
+        vec![Unit::Bit; 2]
     }
 
     fn cost(&self, call: &Call) -> Option<Cost> {

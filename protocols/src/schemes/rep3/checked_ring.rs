@@ -17,7 +17,7 @@ use super::{Form, PARTIES, Trio, both, costs, elements, linear, plane, zip};
 use crate::algebra::bits;
 use crate::algebra::ring::{Covered, Integer, Ring, Word};
 use crate::cost::{Call, Cost, Truncation, Verb};
-use crate::protocol::{Domain, Fut, Info, Protocol, Seeds, Setup, now};
+use crate::protocol::{Domain, Fut, Info, Protocol, Seeds, Setup, Units, now};
 use crate::schemes::over_binary::BinaryScheme;
 use crate::value::{Clear, ClearBits, Plane, Shares, Unit};
 
@@ -30,6 +30,8 @@ pub(crate) trait Way: Sized + 'static {
     type Short: Covered;
     /// What shares are of.
     type Number: Integer;
+    /// Planes of a number.
+    const PLANES: usize = 2;
 
     fn new() -> Self;
 
@@ -199,6 +201,11 @@ impl<T: Way> CheckedRing<T> {
 impl<T: Way> Protocol for CheckedRing<T> {
     fn domain(&self) -> Domain {
         Domain::Ring { bits: T::Short::BITS }
+    }
+
+    fn units(&self) -> Units {
+        let number = vec![Unit::Words(T::Number::WORDS); T::PLANES];
+        Units { number, ..Units::of(2, 0) }
     }
 
     fn stat_sec(&self) -> u32 {

@@ -10,7 +10,7 @@ use crate::blocks::pairs;
 use crate::cost::{Call, Cost, Verb};
 use crate::protocol::{Fut, now};
 use crate::schemes::over_binary::BinaryScheme;
-use crate::value::{ClearBits, Shares};
+use crate::value::{ClearBits, Shares, Unit};
 
 const AND: Label = Label("rep3.and");
 const SHARE: Label = Label("rep3.share.bits");
@@ -64,6 +64,10 @@ impl BinaryScheme for Trio {
 
     fn corrupted(&self) -> usize {
         1
+    }
+
+    fn units(&self) -> Vec<Unit> {
+        vec![Unit::Bit; 2]
     }
 
     fn cost(&self, call: &Call) -> Option<Cost> {

@@ -12,10 +12,10 @@ use crate::blocks::mask;
 use crate::blocks::ot::{Bases, Ot};
 use crate::cost::{Call, Cost, Truncation, Verb};
 use crate::prepared::{foreign, prepared};
-use crate::protocol::{Domain, Fut, Keys, Protocol, Seeds, Setup, done, now};
+use crate::protocol::{Domain, Fut, Keys, Protocol, Seeds, Setup, Units, done, now};
 use crate::schemes::over_binary::BinaryScheme;
 use crate::schemes::tinier::Tinier;
-use crate::value::{Clear, ClearBits, ClearVec, Shares};
+use crate::value::{Clear, ClearBits, ClearVec, Shares, Unit};
 
 /// A protocol of numbers with MACs and bits with MACs.
 pub(crate) struct OverSpdz<N> {
@@ -88,6 +88,11 @@ impl<N: Authentic> Protocol for OverSpdz<N> {
 
     fn maskers(&self, _: usize) -> usize {
         if N::RING { 1 } else { self.mixed.maskers() }
+    }
+
+    fn units(&self) -> Units {
+        let planes = vec![Unit::Words(N::WORDS); 2];
+        Units { number: planes.clone(), bit: self.bits().units(), zeros: 0 }
     }
 
     fn stat_sec(&self) -> u32 {

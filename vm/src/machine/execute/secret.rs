@@ -1,14 +1,16 @@
 //! Secret numbers and bits: verbs of the protocol.
 
-use mpc_bytecode::{Count, Dims, Run, execute, group};
+use mpc_bytecode::{Bank, Count, Dims, Run, execute, group};
 use mpc_protocols::algebra::contraction::Contraction;
 use mpc_protocols::blocks::mask;
+use mpc_protocols::value::Repeat;
 use mpc_protocols::{Clear, Protocol, Shares};
 use mpc_runtime::{Depth, Result, Step};
 
 use super::clear::{permutation, row_numbers};
 use super::{Operand, Target, Wanted};
 use crate::machine::Machine;
+use crate::machine::bank::Piece;
 
 pub(super) fn len(run: Run) -> usize {
     run.len as usize
@@ -114,6 +116,39 @@ fn transposed(rows: usize, cols: usize) -> impl Fn(usize) -> usize {
     move |i| i % rows * cols + i / rows
 }
 
+/// Elements of a view for each that it repeats, from which on it is not made before it is used.
+const OFTEN: usize = 4;
+
+impl Machine {
+    /// Views of secret numbers. What only repeats few of them is repeated by those who use it, tile by tile.
+    fn view_secret(&mut self, groups: &[group::ViewSecret]) -> Result<()> {
+        let (mut repeated, mut others) = (vec![], vec![]);
+        for group in groups {
+            match self.repeated_view(group)? {
+                Some(piece) => repeated.push((self.resolve(Bank::S, group.dst.0)?, piece)),
+                None => others.push(group.clone()),
+            }
+        }
+        self.spawn_each(
+            &others,
+            |m, g| Ok(vec![Wanted::s(m, g.a.0, len(g.a.0))?]),
+            |m, g, level| to_s(m, g.dst.0, level),
+            async |_: &dyn Protocol, _: &Step, o: &[Operand], g: &group::ViewSecret| {
+                Ok(o[0].secret().view(g.offset.0, &g.dims.0))
+            },
+        )?;
+        repeated.into_iter().for_each(|(run, piece)| self.numbers.put(run, piece));
+        Ok(())
+    }
+
+    fn repeated_view(&self, group: &group::ViewSecret) -> Result<Option<Piece<Shares>>> {
+        let Some(repeat) = Repeat::of_view(group.offset.0, &group.dims.0) else { return Ok(None) };
+        let run = self.resolve(Bank::S, group.a.0)?;
+        let often = len(group.dst.0) >= OFTEN * repeat.period;
+        Ok(if often { self.numbers.repeated(run, repeat, len(group.dst.0)) } else { None })
+    }
+}
+
 impl execute::Linear for Machine {
     verbs! {
         lds(LoadSecret) [c a = n] |_| () => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], ()| p.public(step, o[0].clear()).await;
@@ -141,9 +176,11 @@ impl execute::Linear for Machine {
             p.sum(step, &products, inner, bits).await
         };
     }
+    fn views(&mut self, groups: &[group::ViewSecret]) -> Result<()> {
+        self.view_secret(groups)
+    }
     single_verbs! {
         movs(MoveSecret) [s a] => to_s: async |_: &dyn Protocol, _: &Step, o: &[Operand], _: &group::MoveSecret| Ok(o[0].secret().clone());
-        views(ViewSecret) [s a] => to_s: async |_: &dyn Protocol, _: &Step, o: &[Operand], g: &group::ViewSecret| Ok(o[0].secret().view(g.offset.0, &g.dims.0));
         matmulsc(MatMulSecretClear) [s a, c b] => to_s: async |p: &dyn Protocol, step: &Step, o: &[Operand], g: &group::MatMulSecretClear| {
             p.matmul_clear(step, o[0].secret(), o[1].clear(), matrix_size!(g), g.bits.0).await
         };
