@@ -497,7 +497,7 @@ impl Shares {
             return self.clone();
         }
         let planes = self.planes.iter().map(|p| p.slice(range.clone())).collect();
-        Shares { planes, len: range.len(), ..self.clone() }
+        Shares { planes, len: range.len(), counted: self.counted.clone(), depth: self.depth }
     }
 
     /// The same vector, without keeping alive much more memory than it needs.

@@ -54,8 +54,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// What its process takes at most: itself, its inputs and their message as far as it waits for a peer to take
-    /// it, its shares, and as much again, twice, in buffers and in the heap for use again.
+    /// What its process takes at most: itself; its inputs, and their message as far as it waits for a peer to
+    /// take it; its shares, and up to twice as much in buffers and in the heap, which are kept for use again.
     pub fn resident(self) -> u64 {
         let (queued, kept) = (MOST_QUEUED as u64, KEPT_BYTES as u64);
         let message = self.inputs / CLEAR_BYTES * size_of::<u64>() as u64;
