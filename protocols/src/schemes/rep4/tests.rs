@@ -193,8 +193,14 @@ fn an_altered_bit_of_any_message_makes_an_honest_party_abort() {
 #[test]
 fn messages_are_uniform_whatever_the_inputs() {
     let session = Session { build: rep4_ring::build, setup: setup(), seed: 5 };
-    let outcomes = session
-        .run(1, |_, p, step| Box::pin(async move { compute(&*p, &step, 1 << 13).await.map(drop) }));
+    let outcomes = session.run(1, |_, p, step| {
+        Box::pin(async move {
+            let (numbers, bits) = compute(&*p, &step, 1 << 13).await?;
+            p.open(&step, &numbers, None, 30).await?;
+            p.open(&step, &numbers, Some(READER), 30).await?;
+            p.open_bits(&step, &bits, None).await.map(drop)
+        })
+    });
     let mut seen = BTreeSet::new();
     for (party, outcome) in outcomes.iter().enumerate() {
         for ((to, label), payload) in &outcome.payloads {
@@ -212,7 +218,7 @@ fn messages_are_uniform_whatever_the_inputs() {
             seen.insert(name);
         }
     }
-    assert!(seen.len() >= 10, "messages are judged: {seen:?}");
+    assert!(seen.len() >= 12, "messages are judged: {seen:?}");
 }
 
 #[test]
