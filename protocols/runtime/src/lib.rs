@@ -23,6 +23,7 @@
 //! | [`local`], [`simulate`], [`tamper`] | transports without sockets |
 
 pub mod buffer;
+pub mod cipher;
 pub mod error;
 pub mod executor;
 pub mod kept;
@@ -38,6 +39,7 @@ pub mod tape;
 pub mod transport;
 
 pub use buffer::Payload;
+pub use cipher::{Block, Cipher};
 pub use error::{Error, Misbehaviour, Result};
 pub use executor::{Executor, Slot, join_all};
 pub use kept::{Keeper, Preprocessing};

@@ -5,16 +5,16 @@
 //! step, fork, verb and purpose. Inputs of that MAC all have two blocks, so it is a pseudo-random
 //! function. No stream is opened twice; a debug build panics if one is.
 
-use aes::Aes128Enc;
-use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use zeroize::Zeroize;
+
+use crate::cipher::{Block, Cipher};
 
 #[cfg(target_endian = "big")]
 compile_error!("shares travel in the byte order of little-endian machines");
 
 /// A key that a set of parties has in common, or one party alone.
 pub struct Key {
-    cipher: Aes128Enc,
+    cipher: Cipher,
     #[cfg(debug_assertions)]
     used: std::cell::RefCell<std::collections::HashSet<(u64, u64, u32, u16)>>,
 }
@@ -26,7 +26,7 @@ impl Key {
         hasher.update(seed).update(context.as_bytes());
         let mut bytes = [0; 16];
         hasher.finalize_xof().fill(&mut bytes);
-        let cipher = Aes128Enc::new(&bytes.into());
+        let cipher = Cipher::new(Block::from_le_bytes(bytes));
         bytes.zeroize();
         Key {
             cipher,
@@ -42,29 +42,19 @@ impl Key {
             self.used.borrow_mut().insert((step, path, op, purpose)),
             "stream (step {step}, path {path}, op {op}, purpose {purpose}) used twice"
         );
-        let mut mac = [0; 16];
-        mac[..8].copy_from_slice(&step.to_le_bytes());
-        mac[8..].copy_from_slice(&path.to_le_bytes());
-        self.encrypt(&mut mac);
-        for (m, b) in mac.iter_mut().zip(op.to_le_bytes().iter().chain(&purpose.to_le_bytes())) {
-            *m ^= b;
-        }
-        self.encrypt(&mut mac);
-        let cipher = Aes128Enc::new(&mac.into());
+        let mut mac = [Block::from(step) | Block::from(path) << 64];
+        self.cipher.encrypt(&mut mac);
+        mac[0] ^= Block::from(op) | Block::from(purpose) << 32;
+        self.cipher.encrypt(&mut mac);
+        let cipher = Cipher::new(mac[0]);
         mac.zeroize();
         Stream { cipher }
-    }
-
-    fn encrypt(&self, block: &mut [u8; 16]) {
-        let mut array = Array::from(*block);
-        self.cipher.encrypt_block(&mut array);
-        *block = array.into();
     }
 }
 
 /// A random stream of 2^64 blocks, read at any position. Holders of the same key read the same.
 pub struct Stream {
-    cipher: Aes128Enc,
+    cipher: Cipher,
 }
 
 impl Stream {
@@ -85,11 +75,11 @@ impl Stream {
         let tail = blocks.into_remainder();
         if let [last] = tail {
             let mut block = [counter, 0];
-            self.encrypt(&mut block);
+            self.cipher.encrypt_words(&mut block);
             *last = block[0];
         }
         let whole = out.len() / 2 * 2;
-        self.encrypt(&mut out[..whole]);
+        self.cipher.encrypt_words(&mut out[..whole]);
     }
 
     /// The first `n` words.
@@ -103,14 +93,8 @@ impl Stream {
     #[cfg(feature = "tapes")]
     pub(crate) fn name(&self) -> [u8; 16] {
         let mut block = [u64::MAX; 2];
-        self.encrypt(&mut block);
+        self.cipher.encrypt_words(&mut block);
         bytemuck::cast(block)
-    }
-
-    /// Encrypts whole blocks of two words in place.
-    fn encrypt(&self, words: &mut [u64]) {
-        let blocks: &mut [[u8; 16]] = bytemuck::cast_slice_mut(words);
-        self.cipher.encrypt_blocks(Array::cast_slice_from_core_mut(blocks));
     }
 }
 

@@ -13,9 +13,10 @@
 //! codes of this rate do have words down to d = 0.11, but to find one is to decode a code of dimension n. Decoding by
 //! information sets takes more than `2^t` steps at rate 1/2. Parameters as of November 2026.
 
+use mpc_runtime::Cipher;
 use zeroize::Zeroizing;
 
-use super::hash::{Block, Cipher};
+use super::hash::Block;
 use crate::algebra::simd::{STATE, convolve};
 
 /// Ones in the noise, at least.

@@ -10,61 +10,30 @@
 //! `H(x) = π(σ(x)) ⊕ σ(x)` for the linear `σ(a, b) = (a ⊕ b, a)` is circular correlation robust without a tweak
 //! (Section 7.3); it takes a key for every few calls.
 
-use aes::Aes128Enc;
-use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
-use mpc_runtime::Stream;
+pub use mpc_runtime::Block;
+use mpc_runtime::{Cipher, Stream};
 use zeroize::Zeroize;
-
-/// 128 bits, bit `i` of them the bit `i` of the number.
-pub type Block = u128;
 
 /// Blocks that are hashed together.
 const BATCH: usize = 64;
 
-/// AES-128 under one key.
-pub(crate) struct Cipher(Aes128Enc);
+/// `π(x) ⊕ x`.
+pub(crate) fn one_way(cipher: &Cipher, blocks: &[Block]) -> Vec<Block> {
+    let mut out = blocks.to_vec();
+    cipher.encrypt(&mut out);
+    out.iter_mut().zip(blocks).for_each(|(o, b)| *o ^= b);
+    out
+}
 
-impl Cipher {
-    pub(crate) fn new(mut key: Block) -> Cipher {
-        let cipher = Cipher(Aes128Enc::new(&key.to_le_bytes().into()));
-        key.zeroize();
-        cipher
-    }
-
-    pub(crate) fn encrypt(&self, blocks: &mut [Block]) {
-        let bytes: &mut [[u8; 16]] = bytemuck::cast_slice_mut(blocks);
-        self.0.encrypt_blocks(Array::cast_slice_from_core_mut(bytes));
-    }
-
-    /// `out[i] = π(x[i])`.
-    ///
-    /// # Panics
-    /// If the lengths differ.
-    pub(crate) fn encrypt_to(&self, x: &[Block], out: &mut [Block]) {
-        let from: &[[u8; 16]] = bytemuck::cast_slice(x);
-        let to: &mut [[u8; 16]] = bytemuck::cast_slice_mut(out);
-        let (from, to) = (Array::cast_slice_from_core(from), Array::cast_slice_from_core_mut(to));
-        self.0.encrypt_blocks_b2b(from, to).expect("as many blocks in as out");
-    }
-
-    /// `π(x) ⊕ x`.
-    pub(crate) fn one_way(&self, blocks: &[Block]) -> Vec<Block> {
-        let mut out = blocks.to_vec();
-        self.encrypt(&mut out);
-        out.iter_mut().zip(blocks).for_each(|(o, b)| *o ^= b);
-        out
-    }
-
-    /// `out[i] = π(σ(x[i])) ⊕ σ(x[i])`.
-    ///
-    /// # Panics
-    /// If the lengths differ.
-    pub(crate) fn circular(&self, x: &[Block], out: &mut [Block]) {
-        out.copy_from_slice(x);
-        out.iter_mut().for_each(|o| *o = sigma(*o));
-        self.encrypt(out);
-        out.iter_mut().zip(x).for_each(|(o, x)| *o ^= sigma(*x));
-    }
+/// `out[i] = π(σ(x[i])) ⊕ σ(x[i])`.
+///
+/// # Panics
+/// If the lengths differ.
+pub(crate) fn circular(cipher: &Cipher, x: &[Block], out: &mut [Block]) {
+    out.copy_from_slice(x);
+    out.iter_mut().for_each(|o| *o = sigma(*o));
+    cipher.encrypt(out);
+    out.iter_mut().zip(x).for_each(|(o, x)| *o ^= sigma(*x));
 }
 
 /// `(a ⊕ b, a)` of the halves `(a, b)`, the upper one first.

@@ -13,12 +13,12 @@
 //! of the tags of each tree and a hash of all tags, which the picker recomputes (Figure 14). Who sends
 //! sums that fit some Δ only learns by the abort whether Δ is among them, which the extension allows for.
 
-use mpc_runtime::{Error, Label, Misbehaviour, Party, Result};
+use mpc_runtime::{Cipher, Error, Label, Misbehaviour, Party, Result};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use super::base::{BASES, Base, BaseKey};
-use super::hash::{Block, Cipher};
+use super::hash::{Block, one_way};
 use crate::checks::security_check;
 
 const LEVELS: Label = Label("ot.tree.levels");
@@ -79,7 +79,7 @@ impl Expansion {
 
     /// Both children of every node.
     fn children(&self, nodes: &[Block]) -> [Blocks; 2] {
-        [&self.left, &self.right].map(|side| Zeroizing::new(side.one_way(nodes)))
+        [&self.left, &self.right].map(|side| Zeroizing::new(one_way(side, nodes)))
     }
 
     /// The key of a base transfer as a block.

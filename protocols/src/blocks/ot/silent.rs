@@ -24,13 +24,13 @@
 //! Only between parties who follow the protocol: nothing checks the sums.
 
 use mpc_runtime::buffer::Buffer;
-use mpc_runtime::{Label, Op, Party, Result};
+use mpc_runtime::{Cipher, Label, Op, Party, Result};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use super::Form;
 use super::expand::Code;
-use super::hash::{Block, Cipher};
+use super::hash::{Block, circular};
 use super::pprf::Shape;
 use super::softspoken::{Many, Received, Transfers};
 use crate::algebra::bits::{Wire, copy_bits};
@@ -123,7 +123,7 @@ fn grow(cipher: &Cipher, nodes: &mut [Block]) -> Block {
     let mut sum = 0;
     for (parents, right) in parents.chunks_mut(BATCH).zip(right.chunks_mut(BATCH)) {
         let left = &mut hashed[..parents.len()];
-        cipher.circular(parents, left);
+        circular(cipher, parents, left);
         for ((parent, right), left) in parents.iter_mut().zip(right).zip(left) {
             *right = *parent ^ *left;
             *parent = *left;

@@ -20,12 +20,12 @@
 use std::ops::Range;
 
 use mpc_runtime::buffer::Buffer;
-use mpc_runtime::{Error, Key, Label, Misbehaviour, Op, Party, Result};
+use mpc_runtime::{Cipher, Error, Key, Label, Misbehaviour, Op, Party, Result};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::base::Base;
-use super::hash::{Block, Cipher, Common, Hash, Name};
+use super::hash::{Block, Common, Hash, Name};
 use super::pprf::{self, Expansion, Shape};
 use crate::algebra::bits::{self, Wire, stride};
 use crate::algebra::simd::field_dot;
