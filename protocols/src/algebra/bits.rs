@@ -109,6 +109,12 @@ fn gather<'a>(n: usize, k: usize, out: &mut [u64], row: impl Fn(usize) -> (&'a [
                 for (square, out) in out.chunks_mut(k).enumerate().take(stride(here)) {
                     out.iter_mut().zip(&strip).for_each(|(out, row)| *out = row[square]);
                 }
+            } else if k.is_multiple_of(64) {
+                let out = &mut out[first / 64 * k..];
+                for (square, numbers) in out.chunks_mut(k).enumerate().take(stride(here)) {
+                    let numbers = numbers.chunks_exact_mut(k / 64);
+                    numbers.zip(&strip).for_each(|(number, row)| number[low / 64] = row[square]);
+                }
             } else {
                 for (i, at) in (0..here).map(|i| (i, (first + i) * k + low)) {
                     put(strip[i % 64][i / 64], width, out, at);

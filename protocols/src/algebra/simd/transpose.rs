@@ -12,43 +12,33 @@ kernel! {
     pub fn transpose_strip = transpose_strip_body(strip: &mut Strip, wanted: usize)
 }
 
-/// Swaps the off-diagonal quarters of squares of side 64, 32, …, 2 (Hacker's Delight, 7-3), three
-/// sizes at a time on rows that have nothing to do with others.
+/// Swaps the off-diagonal quarters of squares of side 64, 32, …, 2 (Hacker's Delight, 7-3).
 #[inline(always)]
 fn transpose_strip_body(strip: &mut Strip, wanted: usize) {
-    for square in (0..SQUARES).step_by(LANES) {
-        for i in 0..8 {
-            swap_quarters(strip, square, (i, 8));
-        }
-        for i in (0..wanted).step_by(8) {
-            swap_quarters(strip, square, (i, 1));
-        }
-    }
+    swap_quarters::<32>(strip);
+    swap_quarters::<16>(strip);
+    swap_quarters::<8>(strip);
+    // From here on no row has to do with another but within eight.
+    let wanted = &mut strip[..wanted.next_multiple_of(8)];
+    swap_quarters::<4>(wanted);
+    swap_quarters::<2>(wanted);
+    swap_quarters::<1>(wanted);
 }
 
-/// Squares that are worked on together.
-const LANES: usize = 4;
-
-/// Swaps quarters of side `4·step`, `2·step` and `step` in eight rows that are `step` apart.
+/// Swaps quarters of this side.
 #[inline(always)]
-fn swap_quarters(strip: &mut Strip, square: usize, (first, step): (usize, usize)) {
-    let mut rows: [[u64; LANES]; 8] =
-        std::array::from_fn(|k| std::array::from_fn(|l| strip[first + k * step][square + l]));
-    for distance in [4, 2, 1] {
-        let side = distance * step;
-        // The lower half of the bits of every pair of sides: 2^side - 1, repeated.
-        let mask = !0 / ((1 << side) + 1);
-        for i in (0..8).filter(|i| i & distance == 0) {
-            let swap: [u64; LANES] =
-                std::array::from_fn(|l| (rows[i][l] >> side ^ rows[i + distance][l]) & mask);
-            for l in 0..LANES {
-                rows[i][l] ^= swap[l] << side;
-                rows[i + distance][l] ^= swap[l];
+fn swap_quarters<const SIDE: usize>(rows: &mut [[u64; SQUARES]]) {
+    // The lower half of the bits of every pair of sides: 2^SIDE - 1, repeated.
+    let mask = const { !0 / ((1 << SIDE) + 1) };
+    for pairs in rows.chunks_exact_mut(2 * SIDE) {
+        let (upper, lower) = pairs.split_at_mut(SIDE);
+        for (upper, lower) in upper.iter_mut().zip(lower) {
+            for s in 0..SQUARES {
+                let swap = (upper[s] >> SIDE ^ lower[s]) & mask;
+                upper[s] ^= swap << SIDE;
+                lower[s] ^= swap;
             }
         }
-    }
-    for (k, row) in rows.iter().enumerate() {
-        strip[first + k * step][square..square + LANES].copy_from_slice(row);
     }
 }
 

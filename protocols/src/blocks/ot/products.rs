@@ -49,6 +49,11 @@ impl Products {
         (self.numbers * self.width * bits).div_ceil(8)
     }
 
+    /// Numbers whose transfers are hashed together.
+    fn at_once(&self) -> usize {
+        (AT_ONCE / self.bits).max(1)
+    }
+
     /// Where bit `bit` of number `number` is added in column `column`.
     fn target(&self, number: usize, bit: usize, column: usize) -> usize {
         match self.inner {
@@ -79,29 +84,40 @@ impl Products {
     }
 }
 
-/// Hashes of the blocks as elements, `column` telling apart messages of one transfer.
-fn masks<N: Number>(
-    hash: &Hash,
-    blocks: &[Block],
-    offset: Block,
-    (first, column): (usize, usize),
-    out: &mut Vec<N>,
-) {
-    let halves = N::WORDS.div_ceil(2);
-    let mut hashes = Zeroizing::new(vec![0; halves * blocks.len()]);
-    for (half, hashes) in hashes.chunks_exact_mut(blocks.len()).enumerate() {
-        let tweak = ((column * halves + half) as Block) << 64 | first as Block;
-        hash.blocks(blocks, offset, tweak, hashes);
+/// Transfers that are hashed together, or more if one number takes more: what they need fits the first-level cache.
+const AT_ONCE: usize = 64;
+
+/// The hashes of the transfers of some numbers, as elements.
+struct Masks<'a, N: Number> {
+    hash: &'a Hash,
+    hashes: Zeroizing<Vec<Block>>,
+    masks: Wiped<N>,
+}
+
+impl<'a, N: Number> Masks<'a, N> {
+    fn new(transfers: &'a Transfers, most: usize) -> Masks<'a, N> {
+        let hashes = Zeroizing::new(vec![0; most]);
+        Masks { hash: transfers.hash(), hashes, masks: Wiped(vec![N::zero(); most]) }
     }
-    out.clear();
-    out.extend((0..blocks.len()).map(|i| {
-        let mut words = [0; 4];
+
+    /// Those of `blocks`, the transfers from `first` on; `column` tells apart messages of one transfer.
+    fn of(&mut self, blocks: &[Block], offset: Block, first: usize, column: usize) -> &[N] {
+        let halves = N::WORDS.div_ceil(2);
+        let (hashes, masks) = (&mut self.hashes[..blocks.len()], &mut self.masks.0[..blocks.len()]);
         for half in 0..halves {
-            let block = hashes[half * blocks.len() + i];
-            words[2 * half..][..2].copy_from_slice(&[block as u64, (block >> 64) as u64]);
+            let tweak = ((column * halves + half) as Block) << 64 | first as Block;
+            self.hash.blocks(blocks, offset, tweak, hashes);
+            for (mask, hash) in masks.iter_mut().zip(&*hashes) {
+                let words: &mut [u64] = bytemuck::cast_slice_mut(std::slice::from_mut(mask));
+                words[2 * half] = *hash as u64;
+                if let Some(word) = words.get_mut(2 * half + 1) {
+                    *word = (hash >> 64) as u64;
+                }
+            }
         }
-        N::uniform(&words[..N::WORDS])
-    }));
+        masks.iter_mut().for_each(|mask| *mask = N::uniform(words(mask)));
+        masks
+    }
 }
 
 /// Puts numbers of bits one after the other.
@@ -190,19 +206,21 @@ pub fn offer<N: Number>(
 ) -> Vec<u8> {
     let (bits, bytes) = (products.bits, products.bytes::<N>());
     let mut writer = Writer::new(bytes);
-    let (mut zero, mut one) = (Wiped::<N>(vec![]), Wiped::<N>(vec![]));
+    let most = products.at_once() * bits;
+    let (mut zeros, mut ones) = (Masks::new(sent, most), Masks::new(sent, most));
     sent.groups(bits, |first, blocks| {
         for column in 0..products.width {
-            let place = (first * bits, column);
-            masks(sent.hash(), blocks, 0, place, &mut zero.0);
-            masks(sent.hash(), blocks, delta, place, &mut one.0);
-            let numbers = zero.0.chunks_exact(bits).zip(one.0.chunks_exact(bits));
-            for (number, (zero, one)) in (first..).zip(numbers) {
-                for (bit, (&zero, &one)) in zero.iter().zip(one).enumerate() {
-                    let hidden = zero.minus(one).plus(factor(start + number, bit, column));
-                    writer.put(words(&hidden), N::bits_of_raised(products.first + bit as u32));
+            for (at, blocks) in (first * bits..).step_by(most).zip(blocks.chunks(most)) {
+                let zeros: &[N] = zeros.of(blocks, 0, at, column);
+                let ones: &[N] = ones.of(blocks, delta, at, column);
+                let numbers = zeros.chunks_exact(bits).zip(ones.chunks_exact(bits));
+                for (number, (zero, one)) in (start + at / bits..).zip(numbers) {
+                    for (bit, (&zero, &one)) in zero.iter().zip(one).enumerate() {
+                        let hidden = zero.minus(one).plus(factor(number, bit, column));
+                        writer.put(words(&hidden), N::bits_of_raised(products.first + bit as u32));
+                    }
+                    products.add(share, number, column, |bit| zero[bit], N::minus);
                 }
-                products.add(share, start + number, column, |bit| zero[bit], N::minus);
             }
         }
     });
@@ -217,12 +235,15 @@ pub fn prepare<N: Number>(
     share: &mut [N],
 ) {
     let bits = products.bits;
-    let mut mask = Wiped::<N>(vec![]);
+    let most = products.at_once() * bits;
+    let mut masks = Masks::new(received, most);
     received.groups(bits, |first, blocks| {
         for column in 0..products.width {
-            masks(received.hash(), blocks, 0, (first * bits, column), &mut mask.0);
-            for (number, mask) in (first..).zip(mask.0.chunks_exact(bits)) {
-                products.add(share, start + number, column, |bit| mask[bit], N::plus);
+            for (at, blocks) in (first * bits..).step_by(most).zip(blocks.chunks(most)) {
+                let masks: &[N] = masks.of(blocks, 0, at, column);
+                for (number, mask) in (start + at / bits..).zip(masks.chunks_exact(bits)) {
+                    products.add(share, number, column, |bit| mask[bit], N::plus);
+                }
             }
         }
     });

@@ -276,7 +276,7 @@ impl Leaves {
         let start = name.position.wrapping_add((part.start / 128) as Block);
         let counters: Vec<Block> = (0..width as Block).map(|i| start.wrapping_add(i)).collect();
         let k = self.shape.k;
-        let mut stack = Zeroizing::new(vec![0; (k + 1) * width]);
+        let mut stack = Zeroizing::new(vec![0; (k + LEAVES) * width]);
         let mut sums = Zeroizing::new(vec![0; (k + 1) * width]);
         for (tree, ciphers) in self.ciphers.chunks_exact(self.each).enumerate() {
             fold(ciphers, k, &counters, &mut stack, &mut sums);
@@ -285,33 +285,61 @@ impl Leaves {
     }
 }
 
+/// Leaves that are joined in one pass; their rows come on top of those of at most `k` subtrees.
+const LEAVES: usize = 4;
+
 /// Sums of streams over subtrees: when leaf x is there, all subtrees that end with it are joined.
 fn fold(ciphers: &[Cipher], k: usize, counters: &[Block], stack: &mut [Block], sums: &mut [Block]) {
     let width = counters.len();
     let lacking = (1 << k) - ciphers.len();
+    // So many levels at the bottom are joined in one pass.
+    let low = k.min(2);
     sums.fill(0);
     let mut top = 0;
-    for leaf in 0..1_usize << k {
-        let row = &mut stack[top * width..][..width];
-        match leaf.checked_sub(lacking) {
-            None => row.fill(0),
-            Some(i) => {
-                ciphers[i].encrypt_to(counters, row);
+    for group in 0..1_usize << (k - low) {
+        let rows = &mut stack[top * width..][..width << low];
+        for (leaf, row) in (group << low..).zip(rows.chunks_exact_mut(width)) {
+            match leaf.checked_sub(lacking) {
+                None => row.fill(0),
+                Some(i) => ciphers[i].encrypt_to(counters, row),
             }
         }
-        for bit in 0..leaf.trailing_ones() as usize {
+        let (lower, upper) = rows.split_at_mut(width);
+        match low {
+            1 => join(&mut sums[..width], lower, upper),
+            _ => join_four(&mut sums[..2 * width], lower, upper),
+        }
+        for bit in low..low + group.trailing_ones() as usize {
             let (below, upper) = stack.split_at_mut(top * width);
             top -= 1;
-            let (lower, upper) = (&mut below[top * width..], &upper[..width]);
-            let sum = &mut sums[bit * width..][..width];
-            for ((sum, lower), upper) in sum.iter_mut().zip(lower).zip(upper) {
-                *sum ^= upper;
-                *lower ^= upper;
-            }
+            join(&mut sums[bit * width..][..width], &mut below[top * width..], &upper[..width]);
         }
         top += 1;
     }
     sums[k * width..].copy_from_slice(&stack[..width]);
+}
+
+/// Joins two subtrees.
+fn join(sum: &mut [Block], lower: &mut [Block], upper: &[Block]) {
+    for ((sum, lower), upper) in sum.iter_mut().zip(lower).zip(upper) {
+        *sum ^= upper;
+        *lower ^= upper;
+    }
+}
+
+/// Joins four leaves, the first apart from the others; the sums of two levels.
+fn join_four(sums: &mut [Block], first: &mut [Block], others: &[Block]) {
+    let width = first.len();
+    let (sum0, sum1) = sums.split_at_mut(width);
+    let (sum0, sum1) = (&mut sum0[..width], &mut sum1[..width]);
+    let [one, two, three] = [0, 1, 2].map(|i| &others[i * width..][..width]);
+    for i in 0..width {
+        let odd = one[i] ^ three[i];
+        let high = two[i] ^ three[i];
+        sum0[i] ^= odd;
+        sum1[i] ^= high;
+        first[i] ^= odd ^ two[i];
+    }
 }
 
 fn add(out: &mut [u64], x: &[u64]) {
