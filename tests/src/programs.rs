@@ -35,12 +35,12 @@ pub fn samples() -> Vec<Sample> {
     found.into_iter().map(|path| Sample { path }).collect()
 }
 
-/// Runs all samples, number `i` under the protocols that `under(i)` says, and prints how long each takes.
+/// Runs all samples, number `i` under the protocols that `under(i, name)` says, and prints how long each takes.
 ///
 /// # Panics
 /// With everything that `check` finds wrong with an entry of one of them.
 pub fn matrix(
-    under: impl Fn(u64) -> Vec<Under> + Sync,
+    under: impl Fn(u64, &str) -> Vec<Under> + Sync,
     check: impl Fn(&Case, Under, &str) -> Result<(), String> + Sync,
 ) {
     let wrong = parallel::map(samples(), |turn, sample| {
@@ -52,8 +52,9 @@ pub fn matrix(
         // States live longer than an entry, and a run here is one entry.
         let entries = case.program.entries.iter().filter(|_| case.program.states.is_empty());
         let mut wrong = vec![];
-        for (entry, under) in entries
-            .flat_map(|entry| under(turn as u64).into_iter().map(move |under| (&entry.name, under)))
+        let under = under(turn as u64, &name);
+        for (entry, under) in
+            entries.flat_map(|entry| under.iter().map(move |&under| (&entry.name, under)))
         {
             let start = std::time::Instant::now();
             let outcome = check(&case, under, entry);

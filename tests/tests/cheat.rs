@@ -1,7 +1,8 @@
 //! All attempts to cheat, under every protocol against malicious parties; by name only: `cargo cheat`.
 //!
-//! `PROTOCOLS=name,name:parties,…` picks protocols, `OCCURRENCES=n` says in how many random messages of a label
-//! each way to cheat is tried (2), `SEED=…` draws others.
+//! `PROTOCOLS=name,name:parties,…` picks protocols, `PROGRAMS=n` says in how many of the programs that send a
+//! label each way to cheat is tried (all), `OCCURRENCES=n` in how many random messages of each (2), `SEED=…`
+//! draws others.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -21,16 +22,21 @@ fn wanted(under: &Under) -> bool {
     chosen.is_empty() || chosen.split(',').any(is)
 }
 
+fn number(variable: &str, unless_said: usize) -> usize {
+    std::env::var(variable).map_or(unless_said, |n| n.parse().expect("a number"))
+}
+
 #[test]
 fn no_attempt_to_cheat_makes_a_wrong_output_pass() {
-    let occurrences = std::env::var("OCCURRENCES").map_or(2, |n| n.parse().expect("a number"));
+    let programs = number("PROGRAMS", usize::MAX);
+    let occurrences = number("OCCURRENCES", 2);
     let mut failures = vec![];
     for seed in seed::cases(1, 1) {
         let protocols = cheating::malicious().into_iter().chain([cheating::under(&OPEN_BOOK, 3)]);
         for under in protocols.filter(wanted) {
             let started = Instant::now();
             let matrix = Matrix::observe(under, seed).expect("nobody cheats");
-            let attempts = matrix.attempts(seed, occurrences);
+            let attempts = matrix.attempts(seed, programs, occurrences);
             let begun = AtomicUsize::new(0);
             let tally = matrix.run(&attempts, |tally| {
                 let done = begun.fetch_add(1, Ordering::Relaxed);

@@ -8,6 +8,7 @@ use mpc_tests::session::{self, Case, Under};
 fn programs_mean_the_same_with_preprocessing_of_another_run() {
     let few = |under: &Under| under.parties == under.protocol.info.parties.least();
     let all: Vec<Under> = session::all().into_iter().filter(few).collect();
-    let turn = |turn: u64| (0..2).map(|i| all[(2 * turn as usize + i) % all.len()]).collect();
+    let turn =
+        |turn: u64, _: &str| (0..2).map(|i| all[(2 * turn as usize + i) % all.len()]).collect();
     matrix(turn, Case::check_prepared);
 }

@@ -6,7 +6,7 @@ use mpc_tests::session;
 
 #[test]
 fn programs_mean_the_same_under_every_protocol_as_emulated() {
-    matrix(|turn| session::covering(turn, 2), session::Case::check);
+    matrix(|turn, _| session::covering(turn, 2), session::Case::check);
 }
 
 /// Numbers of an expected value: `3.5`, `[1, 2]`, `[True, False]`.

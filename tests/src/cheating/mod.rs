@@ -33,11 +33,11 @@ use trials::Trial;
 const DRAWS: usize = 8;
 
 /// Every protocol of the registry against malicious parties, with the least number of parties and, where
-/// it takes more, one more: parity and spare parties are corners of their own.
+/// it takes more, up to twice as many but one: parity, spare parties and two corrupted are corners of their own.
 pub fn malicious() -> Vec<Under> {
     let sizes = |entry: &Entry| match entry.info.parties {
         Parties::Exactly(n) => vec![n],
-        Parties::AtLeast(n) => vec![n, n + 1],
+        Parties::AtLeast(n) => (n..2 * n).collect(),
     };
     let entries = PROTOCOLS.iter().filter(|e| e.info.security == Security::Malicious);
     entries.flat_map(|entry| sizes(entry).into_iter().map(|n| under(entry, n))).collect()
@@ -233,19 +233,24 @@ impl Matrix {
         tally
     }
 
-    /// Every label, position, program and mutator, the last in `occurrences` random messages each; in an
-    /// order that the seed says.
-    pub fn attempts(&self, seed: u64, occurrences: usize) -> Vec<Attempt> {
+    /// Every label, position and mutator, in up to `programs` random programs that send the label and in
+    /// `occurrences` random messages of each; in an order that the seed says.
+    pub fn attempts(&self, seed: u64, programs: usize, occurrences: usize) -> Vec<Attempt> {
         let mut rng = Rng::new(seed);
         let mut attempts = vec![];
-        for &Sighting { trial, cheat, label, messages } in &self.sightings {
+        for (label, cheat) in self.positions() {
+            let here = self.sightings.iter().filter(|s| (s.label, s.cheat) == (label, cheat));
+            let here: Vec<_> = here.collect();
             for &mutator in MUTATORS {
-                let mut chosen = BTreeSet::new();
-                (0..occurrences).for_each(|_| _ = chosen.insert(rng.below(messages)));
-                attempts.extend(chosen.into_iter().map(|occurrence| {
-                    let seed = rng.below(1000);
-                    Attempt { trial, cheat, label, occurrence, mutator, seed }
-                }));
+                for at in rng.permutation(here.len()).into_iter().take(programs) {
+                    let Sighting { trial, messages, .. } = *here[at as usize];
+                    let mut chosen = BTreeSet::new();
+                    (0..occurrences).for_each(|_| _ = chosen.insert(rng.below(messages)));
+                    attempts.extend(chosen.into_iter().map(|occurrence| {
+                        let seed = rng.below(1000);
+                        Attempt { trial, cheat, label, occurrence, mutator, seed }
+                    }));
+                }
             }
         }
         let order = rng.permutation(attempts.len());
@@ -254,11 +259,22 @@ impl Matrix {
 
     /// Makes all attempts on all cores; stops early when `enough` says so.
     pub fn run(&self, attempts: &[Attempt], enough: impl Fn(&Tally) -> bool + Sync) -> Tally {
+        self.run_each(attempts, enough, |_, _| {})
+    }
+
+    /// The same; `each` gets what comes of each attempt.
+    pub fn run_each(
+        &self,
+        attempts: &[Attempt],
+        enough: impl Fn(&Tally) -> bool + Sync,
+        each: impl Fn(&Attempt, &Verdict) + Sync,
+    ) -> Tally {
         let tally = Mutex::new(Tally::default());
         let so_far = || tally.lock().expect("attempts do not panic");
         parallel::map(attempts.iter().collect(), |_, attempt| {
             if !enough(&so_far()) {
                 let outcome = self.attempt(attempt);
+                each(attempt, &outcome.0);
                 so_far().add(attempt, outcome);
             }
         });
@@ -289,6 +305,17 @@ impl Matrix {
         let Under { protocol, parties, .. } = self.under;
         let (name, trial) = (protocol.info.name, self.trials[*trial].name);
         format!("{name}|{parties}|{trial}|{cheat}|{label}|{occurrence}|{}|{seed}", mutator.name)
+    }
+
+    /// Number of programs.
+    pub fn programs(&self) -> usize {
+        self.trials.len()
+    }
+
+    /// What comes of a program whose messages nobody alters. Right, unless a party lies in other ways.
+    pub fn unaltered(&self, trial: usize, cheat: Party, seed: u64) -> Verdict {
+        let (results, _) = self.play(trial, cheat, seed, &self.trials[trial].case, None);
+        self.judge(trial, cheat, &results).unwrap_or_else(Verdict::Wrong)
     }
 
     /// The attempt that a description is of, if it is of one under this protocol.

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use super::{Base, Shape, elements, plane, products, zipped};
 use crate::Error;
 use crate::algebra::field::Prime;
-use crate::checks::security_check;
+use crate::checks::{self, security_check};
 use crate::cost::Cost;
 use crate::protocol::{Seeds, Setup};
 use crate::schemes::shamir::sharing::{HASH, proof, uniform};
@@ -195,6 +195,7 @@ impl<F: Prime> Base<F> for Replicated {
         let [plus, minus] = [0, 1].map(|i| self.common::<F>(op, n, i, purpose::ZERO));
         let zero = zipped(&self.workers, &[plus], &[minus], F::minus);
         let mine = zipped(&self.workers, &[summand], &zero, F::plus).remove(0);
+        let mine = checks::computed("rep3.field.summand", self.me, mine);
         self.send(op, self.previous(), label, &mine)?;
         let next = received::<F>(&self.workers, op, self.next(), label, n).await?;
         op.round();

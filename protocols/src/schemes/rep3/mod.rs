@@ -43,6 +43,7 @@ use crate::Error;
 use crate::algebra::bits::Wire;
 use crate::algebra::ring::{Bits, Ring};
 use crate::algebra::simd;
+use crate::checks;
 use crate::protocol::{Seeds, Setup};
 use crate::value::{Plane, Shares, Unit};
 use crate::workers::Workers;
@@ -286,6 +287,7 @@ impl Trio {
 
     /// A sharing of the sum of what the three parties have. One round, one element sent by each.
     async fn reshare(&self, op: &Op<'_>, label: Label, form: Form, z: Plane) -> Result<Shares> {
+        let z = checks::computed("rep3.summand", self.me, z);
         op.send(self.previous(), label, &form.pack(z.words()))?;
         let next = form.receive(op, self.next(), label).await?;
         Ok(Shares::new(vec![z, next], op.round()))
