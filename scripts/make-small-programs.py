@@ -152,7 +152,7 @@ def k_means(rng):
         centre = np.array([x[nearest == j].mean(0) if size[j] else centre[j] for j in range(3)])
     expected = {"centres": numbers(centre), "sizes": size.tolist()}
     inputs = lambda x: of_each("shops", "customers", x.reshape(2, -1, 2), "%.3f")
-    case("k-means", inputs(x), inputs(small), expected, {"POINTS": 3, "STEPS": 2})
+    case("k-means", inputs(x), inputs(small), expected, {"POINTS": 3, "STEPS": 1})
 
 
 def survival(rng):

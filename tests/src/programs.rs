@@ -58,9 +58,10 @@ pub fn matrix(
         {
             let start = std::time::Instant::now();
             let outcome = check(&case, under, entry);
-            wrong.extend(outcome.err().map(|what| format!("{name}: {what}")));
             let seconds = start.elapsed().as_secs_f64();
-            println!("{name:24} {under:32} {seconds:7.2} s", under = under.to_string());
+            let mark = if outcome.is_err() { "WRONG" } else { "" };
+            println!("{name:24} {under:32} {seconds:7.2} s {mark}", under = under.to_string());
+            wrong.extend(outcome.err().map(|what| format!("{name}: {what}")));
         }
         wrong
     })

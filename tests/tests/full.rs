@@ -14,7 +14,6 @@ const LEFT_OUT: &[(&str, &str, usize)] = &[
     ("association", "tinier", 4),
     ("breast-cancer", "semi-bin", 5),
     ("breast-cancer", "tinier", 3),
-    ("k-means", "tinier", 3),
     ("merge", "tinier", 4),
     ("pay-by-group", "semi-bin", 4),
     ("pay-by-group", "tinier", 3),
