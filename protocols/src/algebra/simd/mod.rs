@@ -98,7 +98,7 @@ pub use carry::{MOST_PLACES, carry_out, majority, monomials};
 pub use carryless::{
     field_cross_bits, field_cross_dot, field_dot, field_fold, field_scale, field_times, fold_bits,
 };
-pub use convolve::{STATE, convolve};
+pub use convolve::{UNIT, Window, convolve};
 pub use gf256::form_of_products;
 pub use joint::{joint_dots, joint_masks, joint_terms};
 pub(crate) use transpose::close_up;

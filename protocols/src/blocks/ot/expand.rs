@@ -14,10 +14,9 @@
 //! information sets takes more than `2^t` steps at rate 1/2. Parameters as of November 2026.
 
 use mpc_runtime::Cipher;
-use zeroize::Zeroizing;
 
 use super::hash::Block;
-use crate::algebra::simd::{STATE, convolve};
+use crate::algebra::simd::{UNIT, Window, convolve};
 
 /// Ones in the noise, at least.
 pub(super) const NOISE: usize = 256;
@@ -27,9 +26,6 @@ const WEIGHT: usize = 7;
 
 /// Elements that are worked on together.
 const PART: usize = 256;
-
-/// Elements at the beginning, in which the state is still that of the pass before.
-const HEAD: usize = 32;
 
 /// A code of any length.
 pub(crate) struct Code {
@@ -53,28 +49,22 @@ impl Code {
     /// The first half of a vector e, `out`, becomes G·e; the other half is of no more use.
     ///
     /// # Panics
-    /// If the halves are not equally long, or their length is no multiple of 64.
+    /// If the halves are not equally long, or their length is no multiple of [`UNIT`].
     pub(crate) fn compress(&self, out: &mut [Block], noise: &mut [Block]) {
-        assert!(out.len() == noise.len() && out.len().is_multiple_of(64), "halves of a vector");
+        assert!(out.len() == noise.len() && out.len().is_multiple_of(UNIT), "halves of a vector");
         self.convolve(noise);
         self.expand(noise, out);
     }
 
     /// `x` becomes A·x.
     fn convolve(&self, x: &mut [Block]) {
-        let mut edge = Zeroizing::new([0; STATE + HEAD]);
+        let mut window = Window::default();
         let mut drawn = [0; PART / 4];
         for start in [0, x.len()] {
-            edge[STATE..].copy_from_slice(&x[..HEAD]);
-            let taps = draw(&self.taps, start / 4, &mut drawn[..HEAD / 4]);
-            convolve(bytemuck::cast_slice_mut(&mut edge[..]), taps);
-            x[..HEAD].copy_from_slice(&edge[STATE..]);
-            for first in (HEAD..x.len()).step_by(PART) {
-                let end = x.len().min(first + PART);
-                let taps = draw(&self.taps, (start + first) / 4, &mut drawn[..(end - first) / 4]);
-                convolve(bytemuck::cast_slice_mut(&mut x[first - STATE..end]), taps);
+            for (first, x) in (start..).step_by(PART).zip(x.chunks_mut(PART)) {
+                let taps = draw(&self.taps, first / 4, &mut drawn[..x.len() / 4]);
+                convolve(bytemuck::cast_slice_mut(x), &mut window, taps);
             }
-            edge[..STATE].copy_from_slice(&x[x.len() - STATE..]);
         }
     }
 
