@@ -163,10 +163,13 @@ impl Gmw {
         let peer = 1 - self.me;
         let many = self.transfers(len);
         let call = Call { send: many, receive: many, choices: Choices::Random };
-        let received = |_, Received { transfers, choices }: Received| (transfers.bits(0), choices);
-        let sent = |_, sent: Transfers| (sent.bits(0), sent.bits(ot.delta(peer)));
+        let received = |_, Received { transfers, choices }: Received| {
+            let [mine] = transfers.bits([0]);
+            (mine, choices)
+        };
+        let sent = |_, sent: Transfers| sent.bits([0, ot.delta(peer)]);
         let mut with = ot.extend_with(op, |_| call, received, sent).await?;
-        let ((mine, choices), (zero, one)) = with.swap_remove(peer).expect("there is a peer");
+        let ((mine, choices), [zero, one]) = with.swap_remove(peer).expect("there is a peer");
         let a = plane(len, |out| out.copy_from_slice(&choices));
         let b = plane(len, |out| {
             add(out, &zero);
@@ -185,10 +188,12 @@ impl Gmw {
         let len = a.len();
         let many = self.transfers(len);
         let call = Call { send: many, receive: many, choices: Choices::Given(a.words()) };
-        let received = |_, received: Received| received.transfers.bits(0);
+        let received = |_, received: Received| {
+            let [mine] = received.transfers.bits([0]);
+            mine
+        };
         let sent = |peer, sent: Transfers| {
-            let zero = sent.bits(0);
-            let mut difference = sent.bits(ot.delta(peer));
+            let [zero, mut difference] = sent.bits([0, ot.delta(peer)]);
             add(&mut difference, &zero);
             add(&mut difference, b.words());
             (zero, difference)

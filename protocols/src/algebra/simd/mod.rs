@@ -80,6 +80,7 @@ macro_rules! kernel {
 }
 
 mod addend;
+mod aes;
 mod carry;
 mod carryless;
 mod convolve;
@@ -94,6 +95,7 @@ pub use addend::{
     Outer, add_choice, add_chosen, add_flipped, add_tops, exclusive_or, outer, product_part,
     times_differences,
 };
+pub use aes::Aes;
 pub use carry::{MOST_PLACES, carry_out, majority, monomials};
 pub use carryless::{
     field_cross_bits, field_cross_dot, field_dot, field_fold, field_scale, field_times, fold_bits,

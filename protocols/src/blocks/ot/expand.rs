@@ -13,10 +13,8 @@
 //! codes of this rate do have words down to d = 0.11, but to find one is to decode a code of dimension n. Decoding by
 //! information sets takes more than `2^t` steps at rate 1/2. Parameters as of November 2026.
 
-use mpc_runtime::Cipher;
-
 use super::hash::Block;
-use crate::algebra::simd::{UNIT, Window, convolve};
+use crate::algebra::simd::{Aes, UNIT, Window, convolve};
 
 /// Ones in the noise, at least.
 pub(super) const NOISE: usize = 256;
@@ -29,21 +27,20 @@ const PART: usize = 256;
 
 /// A code of any length.
 pub(crate) struct Code {
-    taps: Cipher,
-    places: Cipher,
+    taps: Aes,
+    places: Aes,
 }
 
 /// Public random numbers, four of each block; `first` is the number of the first one.
-fn draw<'a>(cipher: &Cipher, first: usize, blocks: &'a mut [Block]) -> &'a [u32] {
-    blocks.iter_mut().zip(first as Block..).for_each(|(block, i)| *block = i);
-    cipher.encrypt(blocks);
+fn draw<'a>(aes: &Aes, first: usize, blocks: &'a mut [Block]) -> &'a [u32] {
+    aes.count(first as Block, blocks);
     bytemuck::cast_slice(blocks)
 }
 
 impl Code {
     /// From public keys.
     pub(crate) fn new([taps, places]: [Block; 2]) -> Code {
-        Code { taps: Cipher::new(taps), places: Cipher::new(places) }
+        Code { taps: Aes::new(taps), places: Aes::new(places) }
     }
 
     /// The first half of a vector e, `out`, becomes G·e; the other half is of no more use.
@@ -87,10 +84,12 @@ impl Code {
         for (i, out) in out.chunks_mut(PART).enumerate() {
             let first = (part << 48) + i * drawn.len();
             let places = draw(&self.places, first, &mut drawn[..K * out.len() / 4]);
-            for (out, places) in out.iter_mut().zip(places.chunks_exact(K)) {
-                *out = parts.iter().zip(places).fold(*out, |sum, (part, &place)| {
-                    sum ^ part[((u64::from(place) * part.len() as u64) >> 32) as usize]
-                });
+            for (out, places) in out.iter_mut().zip(places.as_chunks::<K>().0) {
+                let mut sum = *out;
+                for (part, &place) in parts.iter().zip(places) {
+                    sum ^= part[((u64::from(place) * part.len() as u64) >> 32) as usize];
+                }
+                *out = sum;
             }
         }
     }
@@ -110,7 +109,7 @@ mod tests {
     /// Blocks that look random.
     fn blocks(key: Block) -> Vec<Block> {
         let mut x: Vec<Block> = (0..2 * LEN as Block).collect();
-        Cipher::new(key).encrypt(&mut x);
+        Aes::new(key).encrypt(&mut x);
         x
     }
 

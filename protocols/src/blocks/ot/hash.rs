@@ -12,7 +12,9 @@
 
 pub use mpc_runtime::Block;
 use mpc_runtime::{Cipher, Stream};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::algebra::simd::Aes;
 
 /// Blocks that are hashed together.
 const BATCH: usize = 64;
@@ -23,24 +25,6 @@ pub(crate) fn one_way(cipher: &Cipher, blocks: &[Block]) -> Vec<Block> {
     cipher.encrypt(&mut out);
     out.iter_mut().zip(blocks).for_each(|(o, b)| *o ^= b);
     out
-}
-
-/// `out[i] = π(σ(x[i])) ⊕ σ(x[i])`.
-///
-/// # Panics
-/// If the lengths differ.
-pub(crate) fn circular(cipher: &Cipher, x: &[Block], out: &mut [Block]) {
-    out.copy_from_slice(x);
-    out.iter_mut().for_each(|o| *o = sigma(*o));
-    cipher.encrypt(out);
-    out.iter_mut().zip(x).for_each(|(o, x)| *o ^= sigma(*x));
-}
-
-/// `(a ⊕ b, a)` of the halves `(a, b)`, the upper one first.
-#[inline(always)]
-fn sigma(x: Block) -> Block {
-    let (upper, lower) = ((x >> 64) as u64, x as u64);
-    Block::from(upper ^ lower) << 64 | Block::from(upper)
 }
 
 /// What is particular to one call of an extension: where it reads the streams of all leaves, the
@@ -82,7 +66,7 @@ impl Name {
 
 /// The hash of one call.
 pub struct Hash {
-    cipher: Cipher,
+    aes: Aes,
     /// Whether it is tweakable circular correlation robust, which takes the cipher twice; otherwise it is
     /// correlation robust.
     twice: bool,
@@ -92,7 +76,7 @@ impl Hash {
     /// The tweakable circular correlation robust one, under a public key that was random when what is hashed was
     /// chosen.
     pub fn new(key: Block) -> Hash {
-        Hash { cipher: Cipher::new(key), twice: true }
+        Hash { aes: Aes::new(key), twice: true }
     }
 
     /// `out[i] = H(x[i] ⊕ offset, first + i)`.
@@ -111,6 +95,21 @@ impl Hash {
         self.each(x, 0, tweak, out);
     }
 
+    /// The lowest bits of `H(x[i] ⊕ offset, first + i)`, that of the first the lowest.
+    ///
+    /// # Panics
+    /// If there are more than 64.
+    pub fn bits(&self, x: &[Block], offset: Block, first: u64) -> u64 {
+        if !self.twice {
+            return self.aes.bits(x, offset, first);
+        }
+        let mut hashes = Zeroizing::new([0; BATCH]);
+        let hashes = &mut hashes[..x.len()];
+        self.blocks(x, offset, first.into(), hashes);
+        let bit = |word, (i, hash): (usize, &Block)| word | (*hash as u64 & 1) << i;
+        hashes.iter().enumerate().fold(0, bit)
+    }
+
     #[inline(always)]
     fn each(&self, x: &[Block], offset: Block, tweak: impl Fn(usize) -> Block, out: &mut [Block]) {
         assert_eq!(x.len(), out.len(), "as many blocks as hashes");
@@ -120,15 +119,16 @@ impl Hash {
             let once = &mut once[..x.len()];
             if self.twice {
                 once.iter_mut().zip(x).for_each(|(o, x)| *o = x ^ offset);
-                self.cipher.encrypt(once);
+                self.aes.encrypt(once);
                 for (i, (out, once)) in (first..).zip(out.iter_mut().zip(once.iter())) {
                     *out = once ^ tweak(i);
                 }
-                self.cipher.encrypt(out);
+                self.aes.encrypt(out);
             } else {
                 let tweaked = (first..).zip(once.iter_mut().zip(x));
                 tweaked.for_each(|(i, (o, x))| *o = x ^ offset ^ tweak(i));
-                self.cipher.encrypt_to(once, out);
+                out.copy_from_slice(once);
+                self.aes.encrypt(out);
             }
             out.iter_mut().zip(once.iter()).for_each(|(o, once)| *o ^= once);
         }
@@ -146,7 +146,7 @@ mod tests {
         let hash = Hash::new(KEY);
         let one = |x: Block| {
             let mut x = [x];
-            hash.cipher.encrypt(&mut x);
+            hash.aes.encrypt(&mut x);
             x[0]
         };
         // AES-128 of FIPS 197, Appendix C.1.

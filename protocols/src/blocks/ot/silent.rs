@@ -24,24 +24,22 @@
 //! Only between parties who follow the protocol: nothing checks the sums.
 
 use mpc_runtime::buffer::Buffer;
-use mpc_runtime::{Cipher, Label, Op, Party, Result};
+use mpc_runtime::{Label, Op, Party, Result};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use super::Form;
 use super::expand::Code;
-use super::hash::{Block, circular};
+use super::hash::Block;
 use super::pprf::Shape;
 use super::softspoken::{Many, Received, Transfers};
 use crate::algebra::bits::{Wire, copy_bits};
+use crate::algebra::simd::Aes;
 
 const TREES: Label = Label("ot.silent.trees");
 const CHOOSE: Label = Label("ot.silent.choose");
 
 const BLOCK_BYTES: usize = 16;
-
-/// Nodes that are worked on together.
-const BATCH: usize = 64;
 
 /// Least depth of a tree: halves of the noise are then whole words of bits.
 const LEAST: usize = 6;
@@ -115,24 +113,6 @@ fn wire(len: usize) -> Wire {
     Wire { rows: 1, bits: len }
 }
 
-/// The children of the nodes in the first half, those at the left before those at the right; gives the sum of
-/// those at the left.
-fn grow(cipher: &Cipher, nodes: &mut [Block]) -> Block {
-    let (parents, right) = nodes.split_at_mut(nodes.len() / 2);
-    let mut hashed = Zeroizing::new([0; BATCH]);
-    let mut sum = 0;
-    for (parents, right) in parents.chunks_mut(BATCH).zip(right.chunks_mut(BATCH)) {
-        let left = &mut hashed[..parents.len()];
-        circular(cipher, parents, left);
-        for ((parent, right), left) in parents.iter_mut().zip(right).zip(left) {
-            *right = *parent ^ *left;
-            *parent = *left;
-            sum ^= *left;
-        }
-    }
-    sum
-}
-
 fn mask(bit: Choice) -> Block {
     Block::from(bit.unwrap_u8()).wrapping_neg()
 }
@@ -150,16 +130,10 @@ fn add_at(nodes: &mut [Block], at: u64, value: Block) {
 }
 
 /// A tree of the sender; what it tells of it goes to `message`.
-fn plant(
-    cipher: &Cipher,
-    nodes: &mut [Block],
-    keys: &[Block],
-    delta: Block,
-    message: &mut Vec<u8>,
-) {
+fn plant(aes: &Aes, nodes: &mut [Block], keys: &[Block], delta: Block, message: &mut Vec<u8>) {
     (nodes[0], nodes[1]) = (keys[0], keys[0] ^ delta);
     for (level, key) in keys.iter().enumerate().skip(1) {
-        let left = grow(cipher, &mut nodes[..2 << level]);
+        let left = aes.split(&mut nodes[..2 << level]);
         message.extend((key ^ left).to_le_bytes());
     }
     nodes.iter_mut().for_each(|node| *node &= !1);
@@ -167,7 +141,7 @@ fn plant(
 
 /// The same tree of the receiver, which chose `bit(level)` in the transfers of the levels.
 fn pick(
-    cipher: &Cipher,
+    aes: &Aes,
     nodes: &mut [Block],
     keys: &[Block],
     bit: impl Fn(usize) -> u64,
@@ -181,7 +155,7 @@ fn pick(
     for (level, (key, sum)) in (1..).zip(keys[1..].iter().zip(sums)) {
         let bit = bit(level);
         let nodes = &mut nodes[..2 << level];
-        let left = grow(cipher, nodes);
+        let left = aes.split(nodes);
         let due = key ^ Block::from_le_bytes(sum.try_into().expect("a block"));
         let wrong = due ^ left ^ total & mask(Choice::from(bit as u8));
         add_at(nodes, lacking | bit << level, wrong);
@@ -208,17 +182,17 @@ impl Blocks {
     }
 }
 
-/// The leaves of both halves of the trees; `tree(number, cipher, nodes, keys)` makes each.
+/// The leaves of both halves of the trees; `tree(number, aes, nodes, keys)` makes each.
 fn leaves(
     grove: Grove,
     base: &Transfers,
-    mut tree: impl FnMut(usize, &Cipher, &mut [Block], &[Block]),
+    mut tree: impl FnMut(usize, &Aes, &mut [Block], &[Block]),
 ) -> [Blocks; 2] {
     let keys = base.to_vec();
     let mut halves = [0; 2].map(|_| Blocks::new(grove.half()));
     let nodes = halves.iter_mut().flat_map(|half| half.all().chunks_exact_mut(1 << grove.depth));
     for (number, (nodes, keys)) in nodes.zip(keys.chunks_exact(grove.depth)).enumerate() {
-        tree(number, &Cipher::new(base.common().key(number)), nodes, keys);
+        tree(number, &Aes::new(base.common().key(number)), nodes, keys);
     }
     halves
 }
@@ -248,8 +222,8 @@ impl Making {
         base: Transfers,
     ) -> Result<Making> {
         let mut message = Vec::with_capacity(grove.bytes());
-        let halves = leaves(grove, &base, |_, cipher, nodes, keys| {
-            plant(cipher, nodes, keys, delta, &mut message);
+        let halves = leaves(grove, &base, |_, aes, nodes, keys| {
+            plant(aes, nodes, keys, delta, &mut message);
         });
         op.send(peer, TREES, &message)?;
         Ok(Making::new(grove, len, base, halves))
@@ -265,17 +239,16 @@ impl Making {
         let Received { transfers, choices } = base;
         let message = op.recv(peer, TREES, grove.bytes()).await?;
         let bytes = grove.bytes() / grove.trees;
-        let halves = leaves(grove, &transfers, |tree, cipher, nodes, keys| {
+        let halves = leaves(grove, &transfers, |tree, aes, nodes, keys| {
             let bit = |level: usize| {
                 let at = tree * grove.depth + level;
                 choices[at / 64] >> (at % 64) & 1
             };
-            pick(cipher, nodes, keys, bit, &message[bytes * tree..][..bytes]);
+            pick(aes, nodes, keys, bit, &message[bytes * tree..][..bytes]);
         });
         let mut making = Making::new(grove, len, transfers, halves);
-        let lowest = |blocks: &[Block]| {
-            blocks.iter().rev().fold(0, |word, block| word << 1 | *block as u64 & 1)
-        };
+        let bit = |word, (i, block): (usize, &Block)| word | (*block as u64 & 1) << i;
+        let lowest = |blocks: &[Block]| blocks.iter().enumerate().fold(0, bit);
         let choices = Zeroizing::new(making.transfers().chunks(64).map(lowest).collect());
         Ok(Received { transfers: making.done(), choices })
     }
@@ -327,13 +300,13 @@ mod tests {
 
     fn blocks(key: Block, n: usize) -> Vec<Block> {
         let mut all: Vec<Block> = (0..n as Block).collect();
-        Cipher::new(key).encrypt(&mut all);
+        Aes::new(key).encrypt(&mut all);
         all
     }
 
     #[test]
     fn trees_differ_by_delta_at_one_place_whatever_that_is() {
-        let (cipher, delta) = (Cipher::new(3), blocks(4, 1)[0] | 1);
+        let (aes, delta) = (Aes::new(3), blocks(4, 1)[0] | 1);
         let mut all = vec![];
         for choices in 0..1_usize << DEPTH {
             let keys = blocks(100 + choices as Block, DEPTH);
@@ -343,8 +316,8 @@ mod tests {
             let known: Vec<Block> = keys.iter().enumerate().map(chosen).collect();
             let mut nodes = [0; 2].map(|_| vec![0; 1 << DEPTH]);
             let mut message = vec![];
-            plant(&cipher, &mut nodes[0], &keys, delta, &mut message);
-            pick(&cipher, &mut nodes[1], &known, bit, &message);
+            plant(&aes, &mut nodes[0], &keys, delta, &mut message);
+            pick(&aes, &mut nodes[1], &known, bit, &message);
             let lacking = !choices & ((1 << DEPTH) - 1);
             for (x, (v, w)) in nodes[0].iter().zip(&nodes[1]).enumerate() {
                 assert_eq!(v ^ w, if x == lacking { delta } else { 0 }, "leaf {x} of {choices}");

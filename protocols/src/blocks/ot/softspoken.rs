@@ -223,16 +223,14 @@ impl Transfers {
         });
     }
 
-    /// The lowest bit of `H(x_j ⊕ offset, j)` for every transfer, 64 to a word; bits behind the last are 0.
-    pub fn bits(&self, offset: Block) -> Zeroizing<Vec<u64>> {
-        let mut words = Zeroizing::new(vec![0; stride(self.len)]);
-        let mut hashes = Zeroizing::new([0; BITS]);
+    /// For each offset the lowest bit of `H(x_j ⊕ offset, j)` for every transfer, 64 to a word; bits behind the last are 0.
+    pub fn bits<const N: usize>(&self, offsets: [Block; N]) -> [Zeroizing<Vec<u64>>; N] {
+        let mut words = offsets.map(|_| Zeroizing::new(vec![0; stride(self.len)]));
         self.each(|first, blocks| {
-            for (i, blocks) in blocks.chunks(BITS).enumerate() {
-                let (at, hashes) = (first + BITS * i, &mut hashes[..blocks.len()]);
-                self.hash().blocks(blocks, offset, at as Block, hashes);
-                let bit = |word, (i, hash): (usize, &Block)| word | (*hash as u64 & 1) << i;
-                words[at / 64] = hashes.iter().enumerate().fold(0, bit);
+            for (at, blocks) in (first / BITS..).zip(blocks.chunks(BITS)) {
+                for (words, offset) in words.iter_mut().zip(offsets) {
+                    words[at] = self.hash().bits(blocks, offset, (BITS * at) as u64);
+                }
             }
         });
         words
