@@ -123,9 +123,12 @@ fn add_at(nodes: &mut [Block], at: u64, value: Block) {
     let (line, column) = (at / ROW as u64, at % ROW as u64);
     let here = |i| value & mask(column.ct_eq(&i));
     let row = Zeroizing::new(std::array::from_fn::<Block, ROW, _>(|i| here(i as u64)));
+    // Words are worked on side by side, blocks are not.
+    let row: &[u64] = bytemuck::cast_slice(&row[..]);
     for (i, nodes) in (0..).zip(nodes.chunks_mut(ROW)) {
-        let here = mask(line.ct_eq(&i));
-        nodes.iter_mut().zip(row.iter()).for_each(|(node, value)| *node ^= value & here);
+        let here = mask(line.ct_eq(&i)) as u64;
+        let words: &mut [u64] = bytemuck::cast_slice_mut(nodes);
+        words.iter_mut().zip(row).for_each(|(word, value)| *word ^= value & here);
     }
 }
 
