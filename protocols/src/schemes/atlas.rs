@@ -29,21 +29,20 @@ pub const INFO: Info = Info { name: "atlas", paper: "eprint 2021/833", ..shamir:
 /// # Errors
 /// Numbers too large for the largest field.
 pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>> {
-    struct ByKings;
-    impl MakeFieldScheme for ByKings {
-        const NAME: &str = INFO.name;
-
-        fn maskers(parties: usize) -> usize {
-            shamir::maskers(parties)
-        }
-
-        fn make<F: Prime>(
-            setup: &Setup,
-            me: Party,
-            seeds: &Seeds,
-        ) -> Result<Rc<dyn FieldScheme<F>>> {
-            Shamir::make(setup, me, seeds, Reduction::Kings)
-        }
-    }
     over_field::build::<ByKings>(setup, me, seeds)
+}
+
+/// Makes it over any field.
+pub(crate) struct ByKings;
+
+impl MakeFieldScheme for ByKings {
+    const NAME: &str = INFO.name;
+
+    fn maskers(parties: usize) -> usize {
+        shamir::maskers(parties)
+    }
+
+    fn make<F: Prime>(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn FieldScheme<F>>> {
+        Shamir::make(setup, me, seeds, Reduction::Kings)
+    }
 }

@@ -44,21 +44,20 @@ pub const INFO: Info = Info {
 /// # Errors
 /// Numbers too large for the largest field.
 pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>> {
-    struct ByTriples;
-    impl MakeFieldScheme for ByTriples {
-        const NAME: &str = INFO.name;
-
-        fn maskers(_: usize) -> usize {
-            SUMMANDS
-        }
-
-        fn make<F: Prime>(
-            setup: &Setup,
-            me: Party,
-            seeds: &Seeds,
-        ) -> Result<Rc<dyn FieldScheme<F>>> {
-            Ok(Rc::new(Beaver::<F, _>::new(Replicated::new(setup, me, seeds)?)))
-        }
-    }
     over_field::build::<ByTriples>(setup, me, seeds)
+}
+
+/// Makes it over any field.
+pub(crate) struct ByTriples;
+
+impl MakeFieldScheme for ByTriples {
+    const NAME: &str = INFO.name;
+
+    fn maskers(_: usize) -> usize {
+        SUMMANDS
+    }
+
+    fn make<F: Prime>(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn FieldScheme<F>>> {
+        Ok(Rc::new(Beaver::<F, _>::new(Replicated::new(setup, me, seeds)?)))
+    }
 }
