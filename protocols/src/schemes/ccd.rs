@@ -416,15 +416,15 @@ mod tests {
     // The other laws take long among many, and do not depend on their number.
     #[test]
     fn five_parties_keep_the_laws_by_opening() {
-        conformance::verbs_agree_with_clear_integers(build, 5, Effort::OneOf(32).unless_full());
-        conformance::costs_are_what_the_wire_counts(build, 5, Effort::OneOf(16).unless_full());
+        conformance::verbs_agree_with_clear_integers(build, 5, Effort::of(super::INFO.name));
+        conformance::costs_are_what_the_wire_counts(build, 5, Effort::of(super::INFO.name));
         privacy::messages_are_uniform(build, 5, Effort::of(super::INFO.name));
     }
 
     #[test]
     fn eight_parties_keep_the_laws_by_resharing() {
-        conformance::verbs_agree_with_clear_integers(build, 8, Effort::OneOf(32).unless_full());
-        conformance::costs_are_what_the_wire_counts(build, 8, Effort::OneOf(16).unless_full());
+        conformance::verbs_agree_with_clear_integers(build, 8, Effort::of(super::INFO.name));
+        conformance::costs_are_what_the_wire_counts(build, 8, Effort::of(super::INFO.name));
         privacy::messages_are_uniform(build, 8, Effort::of(super::INFO.name));
     }
 }

@@ -267,7 +267,7 @@ pub fn verbs_agree_with_clear_integers(build: Build, parties: usize, effort: Eff
         }
     }
     for (width, mode, bits, n) in effort.sample(all, &mut inputs) {
-        let session = Session { build, setup: setup(parties, width, mode), seed: inputs.word() };
+        let session = Session { build, setup: setup(parties, width, mode), seed: seed() };
         agree(&session, n.min(effort.size([n, n, 2])), bits, mode, &mut inputs);
     }
 }
@@ -314,7 +314,7 @@ pub fn costs_are_what_the_wire_counts(build: Build, parties: usize, effort: Effo
         }
     }
     for (width, mode, bits, case, operands) in effort.sample(all, &mut inputs) {
-        let session = Session { build, setup: setup(parties, width, mode), seed: inputs.word() };
+        let session = Session { build, setup: setup(parties, width, mode), seed: seed() };
         predicted(&session, case, &operands, bits);
     }
 }
@@ -323,8 +323,8 @@ fn predicted(session: &Session, case: &'static Case, operands: &[Vec<i128>], bit
     let one = |_, p, step| task(case, Rc::new(operands.to_vec()), bits, p, step);
     let account = session.account(1, one);
     let n = operands[0].len();
-    for (party, outcome) in session.run(1, one).into_iter().enumerate() {
-        let stats = outcome.stats;
+    let stats: Vec<_> = session.run(1, one).into_iter().map(|o| o.stats).collect();
+    for (party, stats) in stats.iter().enumerate() {
         for phase in [Phase::Preprocessing, Phase::Online] {
             let counted = stats.sent_in(phase);
             let Sent { messages, .. } =
@@ -339,7 +339,6 @@ fn predicted(session: &Session, case: &'static Case, operands: &[Vec<i128>], bit
             );
         }
     }
-    let stats: Vec<_> = session.run(1, one).into_iter().map(|o| o.stats).collect();
     let total = stats.iter().map(|s| s.rounds.total).max();
     let online = stats.iter().map(|s| s.rounds.online).max();
     let preprocessing = stats.iter().map(|s| s.preprocessing_rounds).max();
@@ -377,7 +376,7 @@ pub fn threads_change_nothing(build: Build, parties: usize, effort: Effort) {
     let (n, size) = match effort {
         Effort::All => (20_000, (60, 80, 70)),
         Effort::OneOf(_) => (2_000, (6, 8, 7)),
-        Effort::Little => (60, (6, 8, 7)),
+        Effort::Little => (20, (2, 3, 2)),
     };
     let run = |threads| {
         let setup = Setup { threads, ..setup(parties, 64, Truncation::Exact) };

@@ -85,9 +85,13 @@ impl Drawn {
         Drawn(Zeroizing::new(stream.words(8 * count)))
     }
 
+    fn all(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
+    }
+
     fn bytes(&self, i: usize) -> Zeroizing<[u8; 64]> {
         let mut bytes = Zeroizing::new([0; 64]);
-        bytes.copy_from_slice(bytemuck::cast_slice(&self.0[8 * i..][..8]));
+        bytes.copy_from_slice(&self.all()[64 * i..][..64]);
         bytes
     }
 
@@ -121,6 +125,39 @@ fn decoded(bytes: &[u8], from: Party, label: Label) -> Result<RistrettoPoint> {
     }
 }
 
+/// What `compute` makes of these inputs in a transfer.
+#[cfg(not(test))]
+fn once<T>(_bound: Bound<'_>, _inputs: &[&[u8]], compute: impl FnOnce() -> T) -> T {
+    compute()
+}
+
+/// The same, or what it made of them in another session of the same process: sessions of tests share their seeds, and
+/// points would be a third of their work.
+#[cfg(test)]
+fn once<T: Clone + Send + 'static>(
+    bound: Bound<'_>,
+    inputs: &[&[u8]],
+    compute: impl FnOnce() -> T,
+) -> T {
+    use std::any::Any;
+    use std::collections::BTreeMap;
+    use std::sync::{Mutex, PoisonError};
+
+    static MADE: Mutex<BTreeMap<[u8; 32], Box<dyn Any + Send>>> = Mutex::new(BTreeMap::new());
+    let mut hasher = bound.hasher(std::any::type_name::<T>(), 0, 0);
+    for input in inputs {
+        hasher.update(&(input.len() as u64).to_le_bytes()).update(input);
+    }
+    let name = *hasher.finalize().as_bytes();
+    let table = || MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let made = table().get(&name).and_then(|made| made.downcast_ref::<T>()).cloned();
+    made.unwrap_or_else(|| {
+        let made = compute();
+        table().insert(name, Box::new(made.clone()));
+        made
+    })
+}
+
 /// The side that chooses.
 struct Chooser<'a> {
     bound: Bound<'a>,
@@ -136,6 +173,15 @@ impl Chooser<'_> {
 
     /// Both points of every transfer.
     fn message(&self) -> Vec<u8> {
+        once(self.bound, &self.inputs(), || self.points())
+    }
+
+    /// What this side draws.
+    fn inputs(&self) -> [&[u8]; 2] {
+        [self.scalars.all(), bytemuck::bytes_of(&*self.choices)]
+    }
+
+    fn points(&self) -> Vec<u8> {
         let mut message = vec![];
         for i in 0..BASES {
             let bit = self.bit(i);
@@ -162,7 +208,8 @@ impl Chooser<'_> {
             let [zero, one] = slots(sent, i);
             Ok(self.bound.key(i, self.bit(i), [zero, one, offer], &common))
         };
-        (0..BASES).map(key).collect()
+        let [scalars, choices] = self.inputs();
+        once(self.bound, &[scalars, choices, sent, offered], || (0..BASES).map(key).collect())
     }
 }
 
@@ -180,7 +227,7 @@ struct Offerer<'a> {
 impl Offerer<'_> {
     fn message(&self) -> Vec<u8> {
         let point = |i| RistrettoPoint::mul_base(&self.scalars.scalar(i)).compress().to_bytes();
-        (0..BASES).flat_map(point).collect()
+        once(self.bound, &[self.scalars.all()], || (0..BASES).flat_map(point).collect())
     }
 
     fn keys(&self, sent: &[u8], chosen: &[u8]) -> Result<Vec<[BaseKey; 2]>> {
@@ -200,7 +247,8 @@ impl Offerer<'_> {
             };
             Ok([key(0)?, key(1)?])
         };
-        (0..BASES).map(both).collect()
+        let inputs = [self.scalars.all(), sent, chosen];
+        once(self.bound, &inputs, || (0..BASES).map(both).collect())
     }
 }
 
