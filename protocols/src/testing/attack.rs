@@ -11,17 +11,17 @@ use crate::protocol::Fut;
 use crate::value::ClearVec;
 
 /// What came of a run.
-pub(crate) struct Ran<T> {
+pub struct Ran<T> {
     /// What each party has.
-    pub(crate) results: Vec<Result<T>>,
+    pub results: Vec<Result<T>>,
     /// Labels that the cheater sent, and how often.
-    pub(crate) sent: Vec<(&'static str, u64)>,
+    pub sent: Vec<(&'static str, u64)>,
     /// Whether the message was altered.
-    pub(crate) applied: bool,
+    pub applied: bool,
 }
 
 /// Runs `party` at each of `n` parties on a simulated network; `cheater` alters a message if there is a plan.
-pub(crate) fn run<T: Send>(
+pub fn run<T: Send>(
     (n, seed): (usize, u64),
     cheater: Party,
     plan: Option<Plan>,
@@ -50,7 +50,13 @@ pub(crate) fn run<T: Send>(
 }
 
 /// A part of a run that all parties end before the next begins.
-pub(crate) fn together<P: ?Sized + 'static, T: 'static>(
+///
+/// # Errors
+/// That of the part.
+///
+/// # Panics
+/// Never: a part that ends without an error has a result.
+pub fn together<P: ?Sized + 'static, T: 'static>(
     executor: &mut Executor,
     id: u64,
     p: &Rc<P>,
@@ -68,7 +74,7 @@ pub(crate) fn together<P: ?Sized + 'static, T: 'static>(
 }
 
 /// What only `owner` has.
-pub(crate) fn owned<T: Copy>(step: &Step, owner: Party, values: &[T]) -> ClearVec<T> {
+pub fn owned<T: Copy>(step: &Step, owner: Party, values: &[T]) -> ClearVec<T> {
     match step.me() == owner {
         true => ClearVec::new(values.to_vec(), Depth::ZERO),
         false => ClearVec::absent(values.len(), Depth::ZERO),

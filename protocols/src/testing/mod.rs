@@ -1,7 +1,6 @@
 //! Parties in one process, and the laws that every protocol keeps.
 
-#[cfg(test)]
-pub(crate) mod attack;
+pub mod attack;
 #[cfg(test)]
 pub(crate) mod bare;
 pub mod cases;

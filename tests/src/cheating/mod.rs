@@ -259,22 +259,11 @@ impl Matrix {
 
     /// Makes all attempts on all cores; stops early when `enough` says so.
     pub fn run(&self, attempts: &[Attempt], enough: impl Fn(&Tally) -> bool + Sync) -> Tally {
-        self.run_each(attempts, enough, |_, _| {})
-    }
-
-    /// The same; `each` gets what comes of each attempt.
-    pub fn run_each(
-        &self,
-        attempts: &[Attempt],
-        enough: impl Fn(&Tally) -> bool + Sync,
-        each: impl Fn(&Attempt, &Verdict) + Sync,
-    ) -> Tally {
         let tally = Mutex::new(Tally::default());
         let so_far = || tally.lock().expect("attempts do not panic");
         parallel::map(attempts.iter().collect(), |_, attempt| {
             if !enough(&so_far()) {
                 let outcome = self.attempt(attempt);
-                each(attempt, &outcome.0);
                 so_far().add(attempt, outcome);
             }
         });
