@@ -7,6 +7,7 @@
 
 mod algebra;
 mod clear_first;
+mod compare_first;
 mod cse;
 mod dead;
 mod delay_truncation;
@@ -68,6 +69,7 @@ pub const PASSES: &[Pass] = &[
     exact("clear_first", clear_first::run),
     exact("elide_wraps", elide_wraps::run),
     numeric("delay_truncation", delay_truncation::run),
+    exact("compare_first", compare_first::run),
     exact("fuse_dot", fuse_dot::run),
     exact("hoist", hoist::run),
     exact("cse", cse::run),
