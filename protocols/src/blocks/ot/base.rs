@@ -144,6 +144,8 @@ fn once<T: Clone + Send + 'static>(
     use std::sync::{Mutex, PoisonError};
 
     static MADE: Mutex<BTreeMap<[u8; 32], Box<dyn Any + Send>>> = Mutex::new(BTreeMap::new());
+    /// Some kilobytes each.
+    const MOST: usize = 4096;
     let mut hasher = bound.hasher(std::any::type_name::<T>(), 0, 0);
     for input in inputs {
         hasher.update(&(input.len() as u64).to_le_bytes()).update(input);
@@ -153,7 +155,11 @@ fn once<T: Clone + Send + 'static>(
     let made = table().get(&name).and_then(|made| made.downcast_ref::<T>()).cloned();
     made.unwrap_or_else(|| {
         let made = compute();
-        table().insert(name, Box::new(made.clone()));
+        let mut table = table();
+        if table.len() == MOST {
+            table.clear();
+        }
+        table.insert(name, Box::new(made.clone()));
         made
     })
 }
