@@ -86,6 +86,11 @@ fn notices(
     })
 }
 
+/// Runs a piece of work that needs no protocol.
+fn alone(executor: &mut Executor, work: impl for<'a> Fn(&'a Step) -> Fut<'a, ()>) -> Result<()> {
+    together(executor, 0, &Rc::new(()), |(), step| work(step))
+}
+
 fn own(me: Party) -> Key {
     Key::new(&[me as u8; 32], "own")
 }
@@ -94,7 +99,7 @@ fn own(me: Party) -> Key {
 /// the commitments behind.
 fn coin_notices(mutator: &str) -> bool {
     notices(3, ("coin.open", 0), mutator, |executor| {
-        together(executor, 0, &Rc::new(()), |(), step| {
+        alone(executor, |step| {
             Box::pin(async { coin::toss(&step.op(Depth::ZERO), &own(step.me())).await.map(drop) })
         })
     })
@@ -103,7 +108,7 @@ fn coin_notices(mutator: &str) -> bool {
 /// Whether it is noticed that party 0 opens something else than it committed to.
 fn commitment_notices() -> bool {
     notices(2, ("commit.open", 0), "flip the last bit", |executor| {
-        together(executor, 0, &Rc::new(()), |(), step| {
+        alone(executor, |step| {
             Box::pin(async {
                 let op = step.op(Depth::ZERO);
                 commit::exchange(&op, &own(step.me()), &[1, 2]).await.map(drop)
@@ -116,7 +121,7 @@ fn commitment_notices() -> bool {
 /// anything is made of them. The end of the first is the hash of all tags.
 fn transfers_notice(label: &'static str) -> bool {
     notices(2, (label, 0), "flip the last bit", |executor| {
-        together(executor, 0, &Rc::new(()), |(), step| {
+        alone(executor, |step| {
             Box::pin(async {
                 let (seeds, form) = (seeds(1, step.me(), 2), Form::malicious(4));
                 let bases = Bases::new(&seeds, step.me(), false);

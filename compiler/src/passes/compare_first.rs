@@ -4,11 +4,8 @@
 //! scale, with b·2^f and half a unit added: t + b is negative when the number before that is below -b·2^f. Truncation and
 //! comparison then share their rounds, as ReLU after a product wants it. Never: when that needs more than 62 bits, or nothing is secret.
 
-use super::rewrite::{Rewriter, rewrite};
-use crate::ir::{ConstData, Elem, Entry, Module, Node, Op, Value};
-
-/// Widest number that is compared instead.
-const MAX_BITS: u32 = 62;
+use super::rewrite::{MAX_BITS, Rewriter, rewrite};
+use crate::ir::{ConstData, Elem, Entry, Module, Node, Op};
 
 pub(super) fn run(module: &Module, entry: &mut Entry) {
     rewrite(module, entry, &visit);
@@ -24,10 +21,10 @@ fn apply(r: &mut Rewriter<'_>, node: &Node) -> bool {
     let (a, result) = (node.args[0], node.results[0]);
     let Some((op, args)) = r.def(a) else { return false };
     let (op, args) = (op.clone(), args.to_vec());
-    let cut = |i: usize| args.get(i).and_then(|&v| truncated(r, v));
+    let cut = |i: usize| args.get(i).and_then(|&v| r.truncated(v));
     // Whether the truncated number counts negative, and what it is added to or subtracted from.
     let (cut, negative, other) = match op {
-        Op::Trunc { .. } => (truncated(r, a), false, None),
+        Op::Trunc { .. } => (r.truncated(a), false, None),
         Op::Neg {} => (cut(0), true, None),
         Op::Add {} | Op::Sub {} => match (cut(0), cut(1)) {
             (Some(cut), None) => (Some(cut), false, Some(args[1])),
@@ -56,12 +53,4 @@ fn apply(r: &mut Rewriter<'_>, node: &Node) -> bool {
     };
     r.define(result, Op::Ltz {}, &[whole]);
     true
-}
-
-/// The secret number that this one is, truncated, and by how many bits.
-fn truncated(r: &Rewriter<'_>, v: Value) -> Option<(Value, u32)> {
-    match r.def(v) {
-        Some((Op::Trunc { shift }, args)) if r.ty(v).is_secret() => Some((args[0], *shift)),
-        _ => None,
-    }
 }

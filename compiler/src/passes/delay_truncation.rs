@@ -5,11 +5,8 @@
 //! differs by at most (n + 1)/2 units. Never: when the sum at full scale needs more than 62 bits: it would ask for a wider
 //! ring, or leave a ring of 64 bits no slack for probabilistic truncation.
 
-use super::rewrite::{Rewriter, rewrite};
+use super::rewrite::{MAX_BITS, Rewriter, rewrite};
 use crate::ir::{Entry, Module, Node, Op, Value};
-
-/// Widest sum at full scale.
-const MAX_BITS: u32 = 62;
 
 pub(super) fn run(module: &Module, entry: &mut Entry) {
     rewrite(module, entry, &visit);
@@ -23,7 +20,8 @@ fn visit(r: &mut Rewriter<'_>, node: Node) {
 }
 
 fn apply(r: &mut Rewriter<'_>, node: &Node) -> bool {
-    let terms: Option<Vec<(Value, u32)>> = node.args.iter().map(|&v| truncated(r, v)).collect();
+    let terms: Option<Vec<(Value, u32)>> =
+        node.args.iter().map(|&v| r.truncated(v).filter(|_| r.used_once(v))).collect();
     let Some(terms) = terms else { return false };
     let shift = terms[0].1;
     let full: Vec<Value> = terms.iter().map(|t| t.0).collect();
@@ -48,13 +46,4 @@ fn apply(r: &mut Rewriter<'_>, node: &Node) -> bool {
     r.promise(sum, bits);
     r.define(result, Op::Trunc { shift }, &[sum]);
     true
-}
-
-fn truncated(r: &Rewriter<'_>, v: Value) -> Option<(Value, u32)> {
-    match r.def(v) {
-        Some((Op::Trunc { shift }, args)) if r.used_once(v) && r.ty(v).is_secret() => {
-            Some((args[0], *shift))
-        }
-        _ => None,
-    }
 }

@@ -3,6 +3,9 @@
 use crate::ir::infer::infer;
 use crate::ir::{Block, ConstData, Elem, Entry, Module, Node, Op, Span, Type, Value, Vis};
 
+/// Widest number at full scale that a pass puts in place of truncated ones.
+pub(super) const MAX_BITS: u32 = 62;
+
 /// A walk over an entry that rebuilds its blocks.
 ///
 /// The pass sees each node after its operands were replaced, and keeps it, puts others in its place, or says which value stands for its
@@ -76,6 +79,14 @@ impl Rewriter<'_> {
     /// Whether a value had one use when the walk began.
     pub(super) fn used_once(&self, v: Value) -> bool {
         self.uses.get(v.0 as usize).is_none_or(|&n| n <= 1)
+    }
+
+    /// The secret number that a value is, truncated, and by how many bits.
+    pub(super) fn truncated(&self, v: Value) -> Option<(Value, u32)> {
+        match self.def(v) {
+            Some((Op::Trunc { shift }, args)) if self.ty(v).is_secret() => Some((args[0], *shift)),
+            _ => None,
+        }
     }
 
     /// The constant that a value is.

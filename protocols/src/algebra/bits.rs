@@ -6,12 +6,27 @@
 
 use std::borrow::Cow;
 
+use zeroize::Zeroizing;
+
 use super::ring::Word;
 use super::simd::{self, SQUARES, Strip};
 
 /// Bits as words of 64, the first bit lowest; bits behind the last are 0.
 pub fn packed(bits: &[bool]) -> impl ExactSizeIterator<Item = u64> + '_ {
     bits.chunks(64).map(|bits| bits.iter().rev().fold(0, |word, &bit| word << 1 | u64::from(bit)))
+}
+
+/// The lowest bits of at most 64 numbers as a word, that of the first the lowest.
+#[inline(always)]
+pub fn lowest(x: impl IntoIterator<Item = u64>) -> u64 {
+    (0..).zip(x).fold(0, |word, (i, x)| word | (x & 1) << i)
+}
+
+/// The lowest bits of blocks, packed.
+pub fn lowest_of_each(blocks: &[u128]) -> Zeroizing<Vec<u64>> {
+    Zeroizing::new(
+        blocks.chunks(64).map(|blocks| lowest(blocks.iter().map(|&b| b as u64))).collect(),
+    )
 }
 
 /// Words of a row of `n` bits.

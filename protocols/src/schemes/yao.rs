@@ -29,7 +29,7 @@ use mpc_runtime::{Depth, Key, Label, Op, Party, Result, Step};
 use zeroize::Zeroizing;
 
 use super::over_binary::{BinaryScheme, OverBinary};
-use crate::algebra::bits::{packed, stride};
+use crate::algebra::bits::{lowest_of_each, packed, stride};
 use crate::blocks::ot::{self, Bases, Block, Choices, Form, Hash, Many, Ot};
 use crate::cost::{Call, Cost, Verb};
 use crate::prepared::prepared;
@@ -116,13 +116,6 @@ fn labels(plane: &Plane) -> &[Block] {
 /// `x` if the bit is 1, otherwise 0, without a branch.
 fn times(bit: Block, x: Block) -> Block {
     (bit & 1).wrapping_neg() & x
-}
-
-/// The lowest bits of labels, packed.
-fn colours(labels: &[Block]) -> Zeroizing<Vec<u64>> {
-    let bits =
-        |labels: &[Block]| labels.iter().rev().fold(0, |word, &label| word << 1 | label as u64 & 1);
-    Zeroizing::new(labels.chunks(64).map(bits).collect())
 }
 
 /// Bit `i` of packed bits, as lowest bit.
@@ -307,7 +300,7 @@ impl Yao {
 
     async fn opened(&self, step: &Step, a: &Shares, to: Option<Party>) -> Result<ClearBits> {
         let (op, len) = (step.op(a.depth), a.len());
-        let mine = colours(labels(a.plane(0)));
+        let mine = lowest_of_each(labels(a.plane(0)));
         let mut theirs = None;
         if to != Some(GARBLER) {
             if self.garbles() {

@@ -6,6 +6,8 @@
 use mpc_runtime::{Block, Cipher};
 use zeroize::Zeroizing;
 
+use crate::algebra::bits;
+
 /// Blocks that are worked on together.
 const BATCH: usize = 64;
 
@@ -101,8 +103,7 @@ fn bits_body(cipher: &Cipher, x: &[Block], offset: Block, first: u64) -> u64 {
     let tweaked = |i: usize| x[i] ^ offset ^ Block::from(first + i as u64);
     (0..).zip(hashes.iter_mut()).for_each(|(i, hash)| *hash = tweaked(i));
     cipher.encrypt(hashes);
-    let bit = |word, (i, hash): (usize, &Block)| word | ((hash ^ tweaked(i)) as u64 & 1) << i;
-    hashes.iter().enumerate().fold(0, bit)
+    bits::lowest((0..).zip(&*hashes).map(|(i, hash)| (hash ^ tweaked(i)) as u64))
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -8,12 +8,13 @@
 //! under one key, so every call of an extension has a key of its own, from a stream that nobody else
 //! reads; the tweak is the number of the transfer within the call.
 //! `H(x) = π(σ(x)) ⊕ σ(x)` for the linear `σ(a, b) = (a ⊕ b, a)` is circular correlation robust without a tweak
-//! (Section 7.3); it takes a key for every few calls.
+//! (Section 7.3); it takes a key for every few calls, and [`Aes::split`] makes it.
 
 pub use mpc_runtime::Block;
 use mpc_runtime::{Cipher, Stream};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::algebra::bits;
 use crate::algebra::simd::Aes;
 
 /// Blocks that are hashed together.
@@ -106,8 +107,7 @@ impl Hash {
         let mut hashes = Zeroizing::new([0; BATCH]);
         let hashes = &mut hashes[..x.len()];
         self.blocks(x, offset, first.into(), hashes);
-        let bit = |word, (i, hash): (usize, &Block)| word | (*hash as u64 & 1) << i;
-        hashes.iter().enumerate().fold(0, bit)
+        bits::lowest(hashes.iter().map(|&hash| hash as u64))
     }
 
     #[inline(always)]

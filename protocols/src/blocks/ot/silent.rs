@@ -33,7 +33,7 @@ use super::expand::Code;
 use super::hash::Block;
 use super::pprf::Shape;
 use super::softspoken::{Many, Received, Transfers};
-use crate::algebra::bits::{Wire, copy_bits};
+use crate::algebra::bits::{self, Wire, copy_bits};
 use crate::algebra::simd::Aes;
 
 const TREES: Label = Label("ot.silent.trees");
@@ -250,9 +250,7 @@ impl Making {
             pick(aes, nodes, keys, bit, &message[bytes * tree..][..bytes]);
         });
         let mut making = Making::new(grove, len, transfers, halves);
-        let bit = |word, (i, block): (usize, &Block)| word | (*block as u64 & 1) << i;
-        let lowest = |blocks: &[Block]| blocks.iter().enumerate().fold(0, bit);
-        let choices = Zeroizing::new(making.transfers().chunks(64).map(lowest).collect());
+        let choices = bits::lowest_of_each(making.transfers());
         Ok(Received { transfers: making.done(), choices })
     }
 

@@ -10,6 +10,7 @@ use mpc_runtime::{Label, Party, Result, Step};
 use super::addends::Plan;
 use super::binary::interleave;
 use super::{Form, PARTIES, Trio, costs, elements};
+use crate::algebra::bits;
 use crate::algebra::ring::Word;
 use crate::cost::Cost;
 use crate::schemes::over_binary::BinaryScheme;
@@ -46,8 +47,7 @@ impl Trio {
             let words = plane.unit().words(1);
             Plane::build(Unit::Bit, x.len(), |out| {
                 for (word, numbers) in out.iter_mut().zip(plane.words().chunks(64 * words)) {
-                    let bits = numbers.iter().step_by(words).enumerate();
-                    *word = bits.fold(0, |w, (i, x)| w | (x & 1) << i);
+                    *word = bits::lowest(numbers.iter().step_by(words).copied());
                 }
             })
         };
