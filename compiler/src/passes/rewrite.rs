@@ -78,7 +78,12 @@ impl Rewriter<'_> {
 
     /// Whether a value had one use when the walk began.
     pub(super) fn used_once(&self, v: Value) -> bool {
-        self.uses.get(v.0 as usize).is_none_or(|&n| n <= 1)
+        self.uses(v) <= 1
+    }
+
+    /// Uses of a value when the walk began; 1 if it is new.
+    pub(super) fn uses(&self, v: Value) -> u32 {
+        self.uses.get(v.0 as usize).copied().unwrap_or(1)
     }
 
     /// The secret number that a value is, truncated, and by how many bits.
