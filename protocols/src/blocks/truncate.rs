@@ -101,7 +101,9 @@ pub async fn floor(
 /// # Errors
 /// Those of the protocol.
 pub async fn wrap(p: &dyn Protocol, step: &Step, a: &Shares, bits: u32, k: u32) -> Result<Shares> {
-    if k >= bits {
+    // A ring has no more of it than its width.
+    let whole = matches!(p.domain(), Domain::Ring { bits: ring } if k >= ring);
+    if k >= bits || whole {
         return Ok(a.clone());
     }
     // With half the range added, the result is that of [0, 2^k), less half the range.
