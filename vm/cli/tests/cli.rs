@@ -471,6 +471,27 @@ fn source_is_compiled_and_takes_its_sizes_from_the_data() {
     assert!(text(&output.stderr).contains("wrong.mpc:1"), "{}", text(&output.stderr));
 }
 
+/// What it sends does not grow with the circuit at the one who receives it: tables of 800 MB here.
+#[test]
+fn a_garbler_stays_close_to_its_evaluator() {
+    let place = Place::new("garbler");
+    let source = "role alice;\n\
+        let x = random_bits([131072]);\n\
+        var y = x;\n\
+        for i in 0..200 { y = y & x; }\n\
+        output (y == x)[0] to alice as \"same\";\n";
+    let file = place.file("chain.mpc", source).display().to_string();
+    let stats = place.0.join("stats.json").display().to_string();
+    let output = mpcvm(&["local", &file, "--protocol", "yao", "--stats", &stats, "--quiet"]);
+    assert_eq!(text(&output.stdout), "same = true\n", "{}", text(&output.stderr));
+    let found: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&stats).unwrap()).unwrap();
+    for party in found["per_party"].as_array().unwrap() {
+        let early = party["early_bytes_peak"].as_u64().unwrap();
+        assert!(early < 64 << 20, "{early} bytes waited");
+    }
+}
+
 const LONG: &str = "role alice, bob;\n\
     input a: secret int<32>[100] from alice;\n\
     input b: secret int<32>[100] from bob;\n\

@@ -33,8 +33,10 @@ use gate::Checks;
 use levels::Levels;
 
 /// Tasks in flight: at first, and at most. A window of few tasks stays in the cache, which is all that
-/// matters while each waits for the one before; it grows where tasks do not depend on each other.
-const FIRST_WINDOW: usize = 1 << 8;
+/// matters while each waits for the one before; it grows where tasks do not depend on each other. A party that
+/// waits for nothing, as one that garbles, stays at the first: so little of what it sends comes out of the order
+/// in which its peer awaits it, and must be kept there.
+const FIRST_WINDOW: usize = 1 << 5;
 const LAST_WINDOW: usize = 1 << 14;
 
 /// Half a window that is over in fewer waits for messages waited for the rest of the program.
@@ -327,8 +329,10 @@ impl Machine {
         }
         if self.executor.pending() >= self.window {
             let half = self.window / 2;
-            if self.drive(|executor| executor.pending() < half)? < FEW_WAITS {
-                self.window = LAST_WINDOW.min(2 * self.window);
+            match self.drive(|executor| executor.pending() < half)? {
+                0 => self.window = FIRST_WINDOW,
+                1..FEW_WAITS => self.window = LAST_WINDOW.min(2 * self.window),
+                _ => {}
             }
         }
         if live_bytes() > self.memory_limit {
