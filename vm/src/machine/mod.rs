@@ -331,7 +331,7 @@ impl Machine {
             let half = self.window / 2;
             match self.drive(|executor| executor.pending() < half)? {
                 0 => self.window = FIRST_WINDOW,
-                1..FEW_WAITS => self.window = LAST_WINDOW.min(2 * self.window),
+                1..FEW_WAITS => self.window = LAST_WINDOW.min(4 * self.window),
                 _ => {}
             }
         }
