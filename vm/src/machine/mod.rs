@@ -32,11 +32,14 @@ use bank::{Bank, Source};
 use gate::Checks;
 use levels::Levels;
 
-/// Tasks in flight: at first, and at most. A window of few tasks stays in the cache, which is all that
-/// matters while each waits for the one before; it grows where tasks do not depend on each other. A party that
-/// waits for nothing, as one that garbles, stays at the first: so little of what it sends comes out of the order
-/// in which its peer awaits it, and must be kept there.
+/// Tasks in flight, before it is known whether the party waits for messages. One that does not, as one that
+/// garbles, stays there: so little of what it sends comes out of the order in which its peer awaits it, and
+/// must be kept there.
 const FIRST_WINDOW: usize = 1 << 5;
+
+/// Tasks in flight of a party that waits, at least and at most. A window of few tasks stays in the cache, which
+/// is all that matters while each waits for the one before; it grows where tasks do not depend on each other.
+const LEAST_WINDOW: usize = 1 << 8;
 const LAST_WINDOW: usize = 1 << 14;
 
 /// Half a window that is over in fewer waits for messages waited for the rest of the program.
@@ -331,8 +334,8 @@ impl Machine {
             let half = self.window / 2;
             match self.drive(|executor| executor.pending() < half)? {
                 0 => self.window = FIRST_WINDOW,
-                1..FEW_WAITS => self.window = LAST_WINDOW.min(4 * self.window),
-                _ => {}
+                1..FEW_WAITS => self.window = (2 * self.window).clamp(LEAST_WINDOW, LAST_WINDOW),
+                _ => self.window = self.window.max(LEAST_WINDOW),
             }
         }
         if live_bytes() > self.memory_limit {
