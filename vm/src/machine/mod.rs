@@ -22,7 +22,7 @@ use mpc_bytecode::execute::Execute;
 use mpc_bytecode::{Bank as BankName, Circuit, Element, Gate, Program, Receivers, Run};
 use mpc_protocols::blocks::netlist::{self, Netlist};
 use mpc_protocols::value::live_bytes;
-use mpc_protocols::{Clear, ClearBits, Protocol, Shares, Unit, Units};
+use mpc_protocols::{Call, Clear, ClearBits, Protocol, Sent, Shares, Unit, Units, Verb};
 use mpc_runtime::executor::EARLY_BYTES;
 use mpc_runtime::{
     Depth, Error, Executor, Keeper, Party, Preprocessing, Result, Slot, Stats, Transport,
@@ -32,15 +32,21 @@ use bank::{Bank, Source};
 use gate::Checks;
 use levels::Levels;
 
-/// Tasks in flight, before it is known whether the party waits for messages. One that does not, as one that
-/// garbles, stays there: so little of what it sends comes out of the order in which its peer awaits it, and
-/// must be kept there.
-const FIRST_WINDOW: usize = 1 << 5;
-
-/// Tasks in flight of a party that waits, at least and at most. A window of few tasks stays in the cache, which
-/// is all that matters while each waits for the one before; it grows where tasks do not depend on each other.
-const LEAST_WINDOW: usize = 1 << 8;
+/// Tasks in flight: at first, and at most. A window of few tasks stays in the cache, which is all that
+/// matters while each waits for the one before; it grows where tasks do not depend on each other.
+const FIRST_WINDOW: usize = 1 << 8;
 const LAST_WINDOW: usize = 1 << 14;
+
+/// Tasks in flight where one party waits for nothing, as one that garbles: of what it sends, no more comes out
+/// of the order in which its peer awaits it, and must be kept there.
+const ONE_WAY_WINDOW: usize = 1 << 5;
+
+/// Whether gates take messages of some parties only.
+fn one_way(protocol: &dyn Protocol) -> bool {
+    let cost = protocol.cost(&Call { verb: Verb::And, len: 1 << 16, bits: 1, whole: 0 });
+    let silent = |sent: &Vec<Sent>| sent.iter().filter(|&&s| s == Sent::default()).count();
+    cost.is_some_and(|cost| (1..cost.sent.len()).contains(&silent(&cost.sent)))
+}
 
 /// Half a window that is over in fewer waits for messages waited for the rest of the program.
 const FEW_WAITS: usize = 8;
@@ -191,6 +197,7 @@ impl Machine {
         mut binding: Binding,
     ) -> Machine {
         let memory_limit = register_bytes(&program, &*protocol).saturating_mul(6) / 5 + SPARE_BYTES;
+        let window = if one_way(&*protocol) { ONE_WAY_WINDOW } else { FIRST_WINDOW };
         let tile_bits = binding.tile_bits.unwrap_or_else(|| protocol.tile_bits());
         let inputs = std::mem::take(&mut binding.inputs).into_iter();
         let inputs = inputs.map(|x| x.map(|values| Clear::new(values, Depth::ZERO))).collect();
@@ -215,7 +222,7 @@ impl Machine {
             halted: false,
             control: Depth::ZERO,
             tasks: 0,
-            window: FIRST_WINDOW,
+            window,
             issued: 0,
             decisions: vec![],
             absent: Absent::Wrong,
@@ -332,10 +339,9 @@ impl Machine {
         }
         if self.executor.pending() >= self.window {
             let half = self.window / 2;
-            match self.drive(|executor| executor.pending() < half)? {
-                0 => self.window = FIRST_WINDOW,
-                1..FEW_WAITS => self.window = (2 * self.window).clamp(LEAST_WINDOW, LAST_WINDOW),
-                _ => self.window = self.window.max(LEAST_WINDOW),
+            let waits = self.drive(|executor| executor.pending() < half)?;
+            if waits < FEW_WAITS && self.window > ONE_WAY_WINDOW {
+                self.window = LAST_WINDOW.min(2 * self.window);
             }
         }
         if live_bytes() > self.memory_limit {
