@@ -36,7 +36,7 @@ struct Cut {
     shift: u32,
     /// Bits that it needs at full scale.
     bits: u32,
-    /// Steps since, the last one first: moves, or sums and differences with a value.
+    /// Steps since, in order: moves, or sums and differences with a value.
     since: Vec<(Op, Option<Value>)>,
     /// Whether two uses at most see it and what became of it.
     spent: bool,
@@ -47,7 +47,7 @@ impl Cut {
     fn of(r: &Rewriter<'_>, v: Value, steps: usize) -> Option<Cut> {
         let (op, args) = r.def(v)?;
         let before = |i: usize| Cut::of(r, args[i], steps.checked_sub(1)?);
-        let (cut, other) = match op {
+        let (mut cut, other) = match op {
             Op::Trunc { .. } => {
                 let (whole, shift) = r.truncated(v)?;
                 let bits = r.ty(whole).bits;
@@ -64,8 +64,8 @@ impl Cut {
             },
             _ => return None,
         };
-        let since = [vec![(op.clone(), other)], cut.since].concat();
-        let mut cut = Cut { since, spent: cut.spent && r.uses(v) <= 2, ..cut };
+        cut.since.push((op.clone(), other));
+        cut.spent &= r.uses(v) <= 2;
         if let Some(other) = other {
             let natural = cut.bits.max(r.ty(other).bits + cut.shift) + 1;
             // What the sum is promised to be bounds it at full scale too, up to the rounding.
@@ -76,7 +76,7 @@ impl Cut {
 
     /// The same made at full scale.
     fn at_full_scale(&self, r: &mut Rewriter<'_>) -> Value {
-        let made = self.since.iter().rev().fold(self.whole, |x, (op, other)| match *other {
+        let made = self.since.iter().fold(self.whole, |x, (op, other)| match *other {
             Some(other) => {
                 let other = r.emit(Op::Shl { shift: self.shift }, &[other]);
                 r.emit(op.clone(), &[x, other])

@@ -101,7 +101,7 @@ pub async fn floor(
 /// # Errors
 /// Those of the protocol.
 pub async fn wrap(p: &dyn Protocol, step: &Step, a: &Shares, bits: u32, k: u32) -> Result<Shares> {
-    // A ring has no more of it than its width.
+    // Numbers of a ring are told apart modulo 2^ring only.
     let whole = matches!(p.domain(), Domain::Ring { bits: ring } if k >= ring);
     if k >= bits || whole {
         return Ok(a.clone());

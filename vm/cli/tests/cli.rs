@@ -471,7 +471,7 @@ fn source_is_compiled_and_takes_its_sizes_from_the_data() {
     assert!(text(&output.stderr).contains("wrong.mpc:1"), "{}", text(&output.stderr));
 }
 
-/// What it sends does not grow with the circuit at the one who receives it: tables of 800 MB here.
+/// What waits at the evaluator does not grow with the circuit: tables of 800 MB here.
 #[test]
 fn a_garbler_stays_close_to_its_evaluator() {
     let place = Place::new("garbler");

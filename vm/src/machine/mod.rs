@@ -41,13 +41,6 @@ const LAST_WINDOW: usize = 1 << 14;
 /// of the order in which its peer awaits it, and must be kept there.
 const ONE_WAY_WINDOW: usize = 1 << 5;
 
-/// Whether gates take messages of some parties only.
-fn one_way(protocol: &dyn Protocol) -> bool {
-    let cost = protocol.cost(&Call { verb: Verb::And, len: 1 << 16, bits: 1, whole: 0 });
-    let silent = |sent: &Vec<Sent>| sent.iter().filter(|&&s| s == Sent::default()).count();
-    cost.is_some_and(|cost| (1..cost.sent.len()).contains(&silent(&cost.sent)))
-}
-
 /// Half a window that is over in fewer waits for messages waited for the rest of the program.
 const FEW_WAITS: usize = 8;
 
@@ -142,6 +135,13 @@ const SETUP: u32 = u32::MAX;
 
 /// An output value, or nothing where this party is no receiver.
 type Handed = Option<Vec<i128>>;
+
+/// Whether gates take messages of some parties only.
+fn one_way(protocol: &dyn Protocol) -> bool {
+    let cost = protocol.cost(&Call { verb: Verb::And, len: 1 << 16, bits: 1, whole: 0 });
+    let silent = |sent: &Sent| *sent == Sent::default();
+    cost.is_some_and(|cost| cost.sent.iter().any(silent) && !cost.sent.iter().all(silent))
+}
 
 impl Machine {
     /// A machine for one party of a session.
@@ -495,5 +495,33 @@ fn check_range(name: &str, element: Element, values: &[i128]) -> Result<()> {
         Some(at) => Err(Error::Program(format!(
             "input {name}: value {at} is out of the range of {element}"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mpc_protocols::registry::PROTOCOLS;
+    use mpc_protocols::{Comparison, Seeds, Setup, Truncation};
+
+    use super::*;
+
+    #[test]
+    fn gates_go_one_way_where_one_party_garbles() {
+        let built = PROTOCOLS.iter().map(|entry| {
+            let parties = entry.info.parties.least();
+            let setup = Setup {
+                parties,
+                ring_bits: 64,
+                field_bits: 64,
+                stat_sec: 40,
+                truncation: Truncation::Exact,
+                comparison: Comparison::default(),
+                threads: 1,
+            };
+            let seeds = Seeds { session: [0; 32], own: [1; 32], pair: vec![[0; 32]; parties] };
+            (entry.info.name, entry.build(&setup, 0, &seeds).unwrap())
+        });
+        let one_way: Vec<_> = built.filter(|(_, p)| one_way(&**p)).map(|(name, _)| name).collect();
+        assert_eq!(one_way, ["yao"]);
     }
 }
