@@ -6,8 +6,8 @@
 //! Paper:    half gates: Zahur, Rosulek, Evans 2015, eprint 2014/756, Figure 2; hash: Guo, Katz, Wang,
 //!           Weng, Yu 2020, eprint 2019/1168.
 //! Differs:  the paper on hashes has a key for each gate, from which its bound follows for many instances
-//!           at once. Here [`CHUNK`] gates have a key of their own, and the hash is that of
-//!           [`crate::blocks::ot::hash`], which is secure with a known key and a loss that grows with the
+//!           at once. Here [`CHUNK`] gates have a key of their own, and the hash is [`Aes::tmmo`],
+//!           tweaked by the number of the half gate, which is secure with a known key and a loss that grows with the
 //!           gates under one key: it takes two calls of AES, but no key schedule.
 //!           Labels of the garbler's inputs follow from a common key: the evaluator's label is its stream.
 //!           Labels of the evaluator's inputs are correlated transfers with the same Δ, made ahead with random
@@ -22,6 +22,7 @@
 //! *Depth.* A share has the depth of the garbler's label. What the evaluator tells may depend on tables,
 //! which are one deeper, whence the second round of an opening.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use mpc_runtime::buffer::Buffer;
@@ -30,7 +31,8 @@ use zeroize::Zeroizing;
 
 use super::over_binary::{BinaryScheme, OverBinary};
 use crate::algebra::bits::{lowest_of_each, packed, stride};
-use crate::blocks::ot::{self, Bases, Block, Choices, Form, Hash, Many, Ot};
+use crate::algebra::simd::{self, Aes, TABLES};
+use crate::blocks::ot::{self, Bases, Block, Choices, Form, Many, Ot};
 use crate::cost::{Call, Cost, Verb};
 use crate::prepared::prepared;
 use crate::protocol::{
@@ -55,6 +57,8 @@ pub const INFO: Info = Info {
 };
 
 const PARTIES: usize = 2;
+/// Of one gate.
+const TABLE_BYTES: usize = TABLES * size_of::<Block>();
 const GARBLER: Party = 0;
 const EVALUATOR: Party = 1;
 
@@ -63,10 +67,10 @@ const FORM: Form = Form { odd: true, ..Form::semi_honest(4) };
 
 /// Gates whose hashes have a key in common.
 const CHUNK: usize = 256;
-/// Gates of one message: labels and tables of so many are 1.5 MiB.
-const TILE: usize = 1 << 15;
+/// Gates of one message: labels and tables of so many are 320 KiB, which fit the second-level cache.
+const TILE: usize = 1 << 12;
 
-const TABLES: Label = Label("yao.and.tables");
+const AND: Label = Label("yao.and.tables");
 const CHOICE: Label = Label("yao.share.choice");
 const DECODE: Label = Label("yao.open.decode");
 const COLOUR: Label = Label("yao.open.colour");
@@ -133,9 +137,6 @@ fn transfers(from: Party, len: usize) -> Many {
     Many::random(if from == GARBLER { len } else { 0 })
 }
 
-/// Hashes of a chunk of gates: of the labels of 0 and 1 of the left operand, and of those of the right.
-type Hashes = Zeroizing<[[Block; CHUNK]; 4]>;
-
 impl Yao {
     fn garbles(&self) -> bool {
         self.me == GARBLER
@@ -146,16 +147,16 @@ impl Yao {
         if self.garbles() { self.ot.delta(EVALUATOR) } else { 0 }
     }
 
-    /// Chunks of gates: where they are, and the hash of each.
-    fn chunks<'a>(&'a self, op: &Op<'_>, len: usize) -> impl Iterator<Item = (usize, Hash)> + 'a {
+    /// Chunks of gates: which they are, and the cipher of each.
+    fn chunks(&self, op: &Op<'_>, len: usize) -> impl Iterator<Item = (Range<usize>, Aes)> {
         let keys = op.stream(&self.pair, purpose::KEYS).words(2 * len.div_ceil(CHUNK));
         (0..len).step_by(CHUNK).zip(0..).map(move |(first, i): (usize, usize)| {
             let key = Block::from(keys[2 * i]) | Block::from(keys[2 * i + 1]) << 64;
-            (first, Hash::new(key))
+            (first..len.min(first + CHUNK), Aes::new(key))
         })
     }
 
-    /// Labels of 0 of all gates, and their tables: two blocks for each gate.
+    /// Labels of 0 of all gates, and their tables.
     fn garble(
         &self,
         op: &Op<'_>,
@@ -165,39 +166,17 @@ impl Yao {
         tables: &mut [Block],
     ) {
         let delta = self.delta();
-        let mut hashes: Hashes = Zeroizing::new([[0; CHUNK]; 4]);
-        for (first, hash) in self.chunks(op, x.len()) {
-            let part = first..x.len().min(first + CHUNK);
-            let (x, y) = (&x[part.clone()], &y[part.clone()]);
-            let [x0, x1, y0, y1] = &mut *hashes;
-            for (labels, offset, tweak, out) in
-                [(x, 0, 0, x0), (x, delta, 0, x1), (y, 0, CHUNK, y0), (y, delta, CHUNK, y1)]
-            {
-                hash.blocks(labels, offset, tweak as Block, &mut out[..labels.len()]);
-            }
-            let tables = tables[2 * part.start..2 * part.end].chunks_exact_mut(2);
-            for (i, (out, table)) in out[part].iter_mut().zip(tables).enumerate() {
-                let [x0, x1, y0, y1] = hashes.each_ref().map(|h| h[i]);
-                table[0] = x0 ^ x1 ^ times(y[i], delta);
-                table[1] = y0 ^ y1 ^ x[i];
-                *out = x0 ^ times(x[i], table[0]) ^ y0 ^ times(y[i], table[1] ^ x[i]);
-            }
+        for (part, aes) in self.chunks(op, x.len()) {
+            let tables = &mut tables[TABLES * part.start..TABLES * part.end];
+            simd::garble(&aes, delta, [&x[part.clone()], &y[part.clone()]], &mut out[part], tables);
         }
     }
 
     /// The evaluator's labels of all gates, from their tables.
     fn evaluate(&self, op: &Op<'_>, x: &[Block], y: &[Block], tables: &[Block], out: &mut [Block]) {
-        let mut hashes: Hashes = Zeroizing::new([[0; CHUNK]; 4]);
-        for (first, hash) in self.chunks(op, x.len()) {
-            let part = first..x.len().min(first + CHUNK);
-            let (x, y) = (&x[part.clone()], &y[part.clone()]);
-            let [hx, hy, ..] = &mut *hashes;
-            hash.blocks(x, 0, 0, &mut hx[..x.len()]);
-            hash.blocks(y, 0, CHUNK as Block, &mut hy[..y.len()]);
-            let tables = tables[2 * part.start..2 * part.end].chunks_exact(2);
-            for (i, (out, table)) in out[part].iter_mut().zip(tables).enumerate() {
-                *out = hx[i] ^ times(x[i], table[0]) ^ hy[i] ^ times(y[i], table[1] ^ x[i]);
-            }
+        for (part, aes) in self.chunks(op, x.len()) {
+            let tables = &tables[TABLES * part.start..TABLES * part.end];
+            simd::evaluate(&aes, [&x[part.clone()], &y[part.clone()]], tables, &mut out[part]);
         }
     }
 
@@ -208,16 +187,17 @@ impl Yao {
         }
         let (x, y) = (labels(x.plane(0)), labels(y.plane(0)));
         if self.garbles() {
-            let mut tables = Buffer::zeroed(4 * len);
+            let words = 2 * TABLES * len;
+            let mut tables = Buffer::zeroed(words);
             let out = vector(len, op.depth(), |out| {
-                let tables = bytemuck::cast_slice_mut(&mut tables.words_mut()[..4 * len]);
+                let tables = bytemuck::cast_slice_mut(&mut tables.words_mut()[..words]);
                 self.garble(&op, x, y, out, tables);
             });
-            op.send(EVALUATOR, TABLES, bytemuck::cast_slice(&tables.words()[..4 * len]))?;
+            op.send(EVALUATOR, AND, bytemuck::cast_slice(&tables.words()[..words]))?;
             return Ok(out);
         }
-        let tables = op.recv(GARBLER, TABLES, 32 * len).await?;
-        let tables = Plane::from_payload(Unit::Words(2), 2 * len, tables);
+        let tables = op.recv(GARBLER, AND, TABLE_BYTES * len).await?;
+        let tables = Plane::from_payload(Unit::Words(2), TABLES * len, tables);
         Ok(vector(len, op.depth(), |out| self.evaluate(&op, x, y, labels(&tables), out)))
     }
 
@@ -351,7 +331,9 @@ impl BinaryScheme for Yao {
         match call.verb {
             Verb::Xor | Verb::LinearBits | Verb::ShareBits { owner: GARBLER } => nothing(),
             Verb::And | Verb::ShareBits { .. } | Verb::RandomBits if len == 0 => nothing(),
-            Verb::And => Some(Cost { rounds: 0, ..Cost::by(GARBLER, PARTIES, 1, 32 * len) }),
+            Verb::And => {
+                Some(Cost { rounds: 0, ..Cost::by(GARBLER, PARTIES, 1, TABLE_BYTES * len) })
+            }
             Verb::ShareBits { .. } => Some(transfers().ahead().beside(&bits(EVALUATOR))),
             Verb::RandomBits => Some(transfers()),
             Verb::OpenBits { to: Some(EVALUATOR) } => Some(bits(GARBLER)),
@@ -500,9 +482,9 @@ mod tests {
                 Ok(y.depth)
             })
         });
-        let tables = outcomes[0].stats.by_label[TABLES.0];
+        let tables = outcomes[0].stats.by_label[AND.0];
         assert_eq!((tables.messages, tables.bytes), (20, 20 * (28 + 32 * 1000)));
-        assert!(!outcomes[1].stats.by_label.contains_key(TABLES.0));
+        assert!(!outcomes[1].stats.by_label.contains_key(AND.0));
         // One after the other, and yet no round more.
         assert_eq!(outcomes[0].results[0].online, 1);
     }

@@ -11,6 +11,28 @@ use crate::algebra::bits;
 /// Blocks that are worked on together.
 const BATCH: usize = 64;
 
+/// Tweaks of blocks that are hashed together.
+#[derive(Clone, Copy)]
+pub struct Tweaks {
+    /// That of the first block.
+    pub first: Block,
+    /// From one to the next. The lower halves of none but the first may be less than those before.
+    pub step: u64,
+}
+
+impl Tweaks {
+    /// From this on, one after the other.
+    pub fn from(first: Block) -> Tweaks {
+        Tweaks { first, step: 1 }
+    }
+
+    /// That of block `i`.
+    #[inline(always)]
+    fn at(self, i: usize) -> Block {
+        self.first + Block::from(self.step) * i as Block
+    }
+}
+
 /// AES-128 under one public key: the permutation π.
 pub struct Aes {
     cipher: Cipher,
@@ -57,6 +79,44 @@ impl Aes {
         split_body(&self.cipher, nodes)
     }
 
+    /// `out[i] = π(y) ⊕ y` for `y = x[i] ⊕ offset ⊕ tweak(i)`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn mmo(&self, x: &[Block], offset: Block, tweaks: Tweaks, out: &mut [Block]) {
+        self.hash::<false>(x, offset, tweaks, out);
+    }
+
+    /// `out[i] = π(π(y) ⊕ tweak(i)) ⊕ π(y)` for `y = x[i] ⊕ offset`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn tmmo(&self, x: &[Block], offset: Block, tweaks: Tweaks, out: &mut [Block]) {
+        self.hash::<true>(x, offset, tweaks, out);
+    }
+
+    fn hash<const TWICE: bool>(
+        &self,
+        x: &[Block],
+        offset: Block,
+        tweaks: Tweaks,
+        out: &mut [Block],
+    ) {
+        assert_eq!(x.len(), out.len(), "as many blocks as hashes");
+        #[cfg(target_arch = "x86_64")]
+        let (x, tweaks, out) = match &self.wide {
+            Some(keys) => keys.hash::<TWICE>(x, offset, tweaks, out),
+            None => (x, tweaks, out),
+        };
+        hash_body::<TWICE>(&self.cipher, x, offset, tweaks, out);
+    }
+
+    /// The keys of the rounds, if the processor has the instructions.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn wide(&self) -> Option<&wide::Keys> {
+        self.wide.as_ref()
+    }
+
     /// The lowest bits of `π(y) ⊕ y` for `y = x[i] ⊕ offset ⊕ (first + i)`, from the lowest on.
     ///
     /// # Panics
@@ -97,6 +157,33 @@ fn sigma(x: Block) -> Block {
     x.rotate_left(64) ^ x >> 64 << 64
 }
 
+/// [`Aes::tmmo`] or [`Aes::mmo`].
+fn hash_body<const TWICE: bool>(
+    cipher: &Cipher,
+    x: &[Block],
+    offset: Block,
+    tweaks: Tweaks,
+    out: &mut [Block],
+) {
+    let mut batch = Zeroizing::new([0; BATCH]);
+    let batches = x.chunks(BATCH).zip(out.chunks_mut(BATCH));
+    for (first, (x, out)) in (0..).step_by(BATCH).zip(batches) {
+        let y = &mut batch[..x.len()];
+        y.iter_mut().zip(x).for_each(|(y, x)| *y = x ^ offset);
+        if TWICE {
+            cipher.encrypt(y);
+        }
+        for (i, (out, y)) in (first..).zip(out.iter_mut().zip(&mut *y)) {
+            *out = *y ^ tweaks.at(i);
+            if !TWICE {
+                *y = *out;
+            }
+        }
+        cipher.encrypt(out);
+        out.iter_mut().zip(y).for_each(|(out, y)| *out ^= *y);
+    }
+}
+
 fn bits_body(cipher: &Cipher, x: &[Block], offset: Block, first: u64) -> u64 {
     let mut batch = Zeroizing::new([0; BATCH]);
     let hashes = &mut batch[..x.len()];
@@ -107,25 +194,27 @@ fn bits_body(cipher: &Cipher, x: &[Block], offset: Block, first: u64) -> u64 {
 }
 
 #[cfg(target_arch = "x86_64")]
-mod wide {
+#[expect(clippy::needless_range_loop, reason = "iterators keep vectors in memory: thrice as slow")]
+pub(super) mod wide {
     use std::arch::x86_64::*;
     use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
     use mpc_runtime::Block;
 
     use super::super::ASK;
+    use super::Tweaks;
 
     detection! { [has_vaes "avx2" "aes" "vaes"] {} }
 
     /// Pairs of blocks that are worked on together: as many as keep the units busy.
     const PAIRS: usize = 8;
     /// Blocks that are worked on together.
-    pub(super) const BATCH: usize = 2 * PAIRS;
+    pub(in super::super) const BATCH: usize = 2 * PAIRS;
 
-    type Pairs = [__m256i; PAIRS];
+    pub(in super::super) type Pairs = [__m256i; PAIRS];
 
     /// Keys of the rounds, each twice. Only there if the processor has the instructions.
-    pub(super) struct Keys([__m256i; 11]);
+    pub(in super::super) struct Keys([__m256i; 11]);
 
     impl Keys {
         /// Of this key, if the processor has the instructions.
@@ -147,6 +236,22 @@ mod wide {
             let (parents, right) = nodes.split_at_mut(nodes.len() / 2);
             // SAFETY: the instructions are there if the keys are.
             unsafe { split(self, parents.as_chunks_mut().0, right.as_chunks_mut().0) }
+        }
+
+        /// Hashes whole batches; gives the rest.
+        pub(super) fn hash<'a, 'b, const TWICE: bool>(
+            &self,
+            x: &'a [Block],
+            offset: Block,
+            tweaks: Tweaks,
+            out: &'b mut [Block],
+        ) -> (&'a [Block], Tweaks, &'b mut [Block]) {
+            let (batches, rest) = x.as_chunks();
+            let (out, rest_of_out) = out.as_chunks_mut();
+            let rest_of_tweaks = Tweaks { first: tweaks.at(BATCH * out.len()), ..tweaks };
+            // SAFETY: the instructions are there if the keys are.
+            unsafe { hash_all::<TWICE>(self, batches, offset, tweaks, out) };
+            (rest, rest_of_tweaks, rest_of_out)
         }
 
         /// Of whole batches.
@@ -185,33 +290,38 @@ mod wide {
 
     #[inline]
     #[target_feature(enable = "avx2,aes,vaes")]
-    fn load(x: &[Block; BATCH]) -> Pairs {
+    pub(in super::super) fn load(x: &[Block; BATCH]) -> Pairs {
         let mut pairs = [_mm256_setzero_si256(); PAIRS];
-        for (pair, x) in pairs.iter_mut().zip(x.as_chunks::<2>().0) {
+        for i in 0..PAIRS {
             // SAFETY: two blocks are read.
-            *pair = unsafe { _mm256_loadu_si256(x.as_ptr().cast()) };
+            pairs[i] = unsafe { _mm256_loadu_si256(x[2 * i..2 * i + 2].as_ptr().cast()) };
         }
         pairs
     }
 
     #[inline]
     #[target_feature(enable = "avx2,aes,vaes")]
-    fn store(x: &mut [Block; BATCH], pairs: &Pairs) {
-        for (pair, x) in pairs.iter().zip(x.as_chunks_mut::<2>().0) {
+    pub(in super::super) fn store(x: &mut [Block; BATCH], pairs: &Pairs) {
+        for i in 0..PAIRS {
             // SAFETY: two blocks are written.
-            unsafe { _mm256_storeu_si256(x.as_mut_ptr().cast(), *pair) };
+            unsafe { _mm256_storeu_si256(x[2 * i..2 * i + 2].as_mut_ptr().cast(), pairs[i]) };
         }
     }
 
     #[inline]
     #[target_feature(enable = "avx2,aes,vaes")]
     fn permute(keys: &Keys, x: &mut Pairs) {
-        let [first, inner @ .., last] = &keys.0;
-        x.iter_mut().for_each(|x| *x = _mm256_xor_si256(*x, *first));
-        for key in inner {
-            x.iter_mut().for_each(|x| *x = _mm256_aesenc_epi128(*x, *key));
+        for i in 0..PAIRS {
+            x[i] = _mm256_xor_si256(x[i], keys.0[0]);
         }
-        x.iter_mut().for_each(|x| *x = _mm256_aesenclast_epi128(*x, *last));
+        for round in 1..10 {
+            for i in 0..PAIRS {
+                x[i] = _mm256_aesenc_epi128(x[i], keys.0[round]);
+            }
+        }
+        for i in 0..PAIRS {
+            x[i] = _mm256_aesenclast_epi128(x[i], keys.0[10]);
+        }
     }
 
     /// `π(x) ⊕ x`.
@@ -220,10 +330,84 @@ mod wide {
     fn hash(keys: &Keys, x: &Pairs) -> Pairs {
         let mut hashed = *x;
         permute(keys, &mut hashed);
-        for (hashed, x) in hashed.iter_mut().zip(x) {
-            *hashed = _mm256_xor_si256(*hashed, *x);
+        for i in 0..PAIRS {
+            hashed[i] = _mm256_xor_si256(hashed[i], x[i]);
         }
         hashed
+    }
+
+    /// The block twice.
+    #[inline]
+    #[target_feature(enable = "avx2,aes,vaes")]
+    pub(in super::super) fn twice(x: Block) -> __m256i {
+        let (upper, lower) = ((x >> 64) as i64, x as i64);
+        _mm256_set_epi64x(upper, lower, upper, lower)
+    }
+
+    /// Tweaks of consecutive pairs, counted in their lower halves.
+    pub(in super::super) struct Counter {
+        next: __m256i,
+        step: __m256i,
+    }
+
+    impl Counter {
+        #[inline]
+        #[target_feature(enable = "avx2,aes,vaes")]
+        pub(in super::super) fn new(tweaks: Tweaks) -> Counter {
+            let step = tweaks.step as i64;
+            let next = _mm256_add_epi64(twice(tweaks.first), _mm256_set_epi64x(0, step, 0, 0));
+            Counter { next, step: _mm256_set_epi64x(0, 2 * step, 0, 2 * step) }
+        }
+
+        #[inline]
+        #[target_feature(enable = "avx2,aes,vaes")]
+        fn add_to(&mut self, pairs: &mut Pairs) {
+            for i in 0..PAIRS {
+                pairs[i] = _mm256_xor_si256(pairs[i], self.next);
+                self.next = _mm256_add_epi64(self.next, self.step);
+            }
+        }
+    }
+
+    /// [`super::Aes::tmmo`] or [`super::Aes::mmo`].
+    #[inline]
+    #[target_feature(enable = "avx2,aes,vaes")]
+    pub(in super::super) fn tweaked<const TWICE: bool>(
+        keys: &Keys,
+        x: &Pairs,
+        offset: __m256i,
+        tweaks: &mut Counter,
+    ) -> Pairs {
+        let mut y = *x;
+        for i in 0..PAIRS {
+            y[i] = _mm256_xor_si256(y[i], offset);
+        }
+        if !TWICE {
+            tweaks.add_to(&mut y);
+            return hash(keys, &y);
+        }
+        permute(keys, &mut y);
+        let mut hashed = y;
+        tweaks.add_to(&mut hashed);
+        permute(keys, &mut hashed);
+        for i in 0..PAIRS {
+            hashed[i] = _mm256_xor_si256(hashed[i], y[i]);
+        }
+        hashed
+    }
+
+    #[target_feature(enable = "avx2,aes,vaes")]
+    fn hash_all<const TWICE: bool>(
+        keys: &Keys,
+        x: &[[Block; BATCH]],
+        offset: Block,
+        tweaks: Tweaks,
+        out: &mut [[Block; BATCH]],
+    ) {
+        let (offset, mut tweaks) = (twice(offset), Counter::new(tweaks));
+        for (x, out) in x.iter().zip(out) {
+            store(out, &tweaked::<TWICE>(keys, &load(x), offset, &mut tweaks));
+        }
     }
 
     #[target_feature(enable = "avx2,aes,vaes")]
@@ -242,14 +426,14 @@ mod wide {
         for (parents, right) in parents.iter_mut().zip(right) {
             let mut pairs = load(parents);
             let mut turned = pairs;
-            for (turned, x) in turned.iter_mut().zip(&pairs) {
-                let exchanged = _mm256_shuffle_epi32::<0x4E>(*x);
-                *turned = _mm256_xor_si256(exchanged, _mm256_and_si256(*x, upper));
+            for i in 0..PAIRS {
+                let exchanged = _mm256_shuffle_epi32::<0x4E>(pairs[i]);
+                turned[i] = _mm256_xor_si256(exchanged, _mm256_and_si256(pairs[i], upper));
             }
             let left = hash(keys, &turned);
-            for (x, left) in pairs.iter_mut().zip(&left) {
-                *x = _mm256_xor_si256(*x, *left);
-                sum = _mm256_xor_si256(sum, *left);
+            for i in 0..PAIRS {
+                pairs[i] = _mm256_xor_si256(pairs[i], left[i]);
+                sum = _mm256_xor_si256(sum, left[i]);
             }
             store(parents, &left);
             store(right, &pairs);
@@ -260,17 +444,10 @@ mod wide {
 
     #[target_feature(enable = "avx2,aes,vaes")]
     fn bits(keys: &Keys, x: &[[Block; BATCH]], offset: Block, first: u64) -> u64 {
-        let (upper, lower) = ((offset >> 64) as i64, offset as i64);
-        let offset = _mm256_set_epi64x(upper, lower, upper, lower);
-        let mut tweak = _mm256_set_epi64x(0, first as i64 + 1, 0, first as i64);
+        let (offset, mut tweaks) = (twice(offset), Counter::new(Tweaks::from(first.into())));
         let mut word = 0;
         for (batch, x) in x.iter().enumerate() {
-            let mut pairs = load(x);
-            for pair in &mut pairs {
-                *pair = _mm256_xor_si256(*pair, _mm256_xor_si256(offset, tweak));
-                tweak = _mm256_add_epi64(tweak, _mm256_set_epi64x(0, 2, 0, 2));
-            }
-            let hashes = hash(keys, &pairs);
+            let hashes = tweaked::<false>(keys, &load(x), offset, &mut tweaks);
             for (four, pairs) in hashes.as_chunks::<2>().0.iter().enumerate() {
                 // The lower halves, in order.
                 let halves = _mm256_unpacklo_epi64(pairs[0], pairs[1]);
@@ -297,6 +474,20 @@ mod tests {
             cipher.encrypt(&mut x);
             aes.count(7, &mut y);
             assert_eq!(x, y);
+            let tweaks = Tweaks { first: 9 << 64 | 3, step: 2 };
+            let hashed = |fill: &dyn Fn(&mut [Block])| {
+                let mut out = vec![0; n];
+                fill(&mut out);
+                out
+            };
+            assert_eq!(
+                hashed(&|out| aes.mmo(&x, offset, tweaks, out)),
+                hashed(&|out| hash_body::<false>(&cipher, &x, offset, tweaks, out)),
+            );
+            assert_eq!(
+                hashed(&|out| aes.tmmo(&x, offset, tweaks, out)),
+                hashed(&|out| hash_body::<true>(&cipher, &x, offset, tweaks, out)),
+            );
             let few = &x[..n.min(64)];
             assert_eq!(aes.bits(few, offset, 70), bits_body(&cipher, few, offset, 70));
             if n.is_multiple_of(2) {

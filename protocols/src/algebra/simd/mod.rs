@@ -85,6 +85,7 @@ mod carry;
 mod carryless;
 mod convolve;
 mod gf256;
+mod half_gates;
 mod joint;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod limbs;
@@ -95,13 +96,14 @@ pub use addend::{
     Outer, add_choice, add_chosen, add_flipped, add_tops, exclusive_or, outer, product_part,
     times_differences,
 };
-pub use aes::Aes;
+pub use aes::{Aes, Tweaks};
 pub use carry::{MOST_PLACES, carry_out, majority, monomials};
 pub use carryless::{
     field_cross_bits, field_cross_dot, field_dot, field_fold, field_scale, field_times, fold_bits,
 };
 pub use convolve::{UNIT, Window, convolve};
 pub use gf256::form_of_products;
+pub use half_gates::{TABLES, evaluate, garble};
 pub use joint::{joint_dots, joint_masks, joint_terms};
 pub(crate) use transpose::close_up;
 pub use transpose::{SQUARES, Strip, transpose_strip};

@@ -12,10 +12,10 @@
 
 pub use mpc_runtime::Block;
 use mpc_runtime::{Cipher, Stream};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::algebra::bits;
-use crate::algebra::simd::Aes;
+use crate::algebra::simd::{Aes, Tweaks};
 
 /// Blocks that are hashed together.
 const BATCH: usize = 64;
@@ -80,20 +80,16 @@ impl Hash {
         Hash { aes: Aes::new(key), twice: true }
     }
 
-    /// `out[i] = H(x[i] ⊕ offset, first + i)`.
+    /// `out[i] = H(x[i] ⊕ offset, first + i)`; the lower half of `first + i` does not overflow.
     ///
     /// # Panics
     /// If the lengths differ.
     pub fn blocks(&self, x: &[Block], offset: Block, first: Block, out: &mut [Block]) {
-        self.each(x, offset, |i| first + i as Block, out);
-    }
-
-    /// `out[i] = H(x[i], tweak(i))`.
-    ///
-    /// # Panics
-    /// If the lengths differ.
-    pub fn tweaked(&self, x: &[Block], tweak: impl Fn(usize) -> Block, out: &mut [Block]) {
-        self.each(x, 0, tweak, out);
+        if self.twice {
+            self.aes.tmmo(x, offset, Tweaks::from(first), out);
+        } else {
+            self.aes.mmo(x, offset, Tweaks::from(first), out);
+        }
     }
 
     /// The lowest bits of `H(x[i] ⊕ offset, first + i)`, that of the first the lowest.
@@ -108,31 +104,6 @@ impl Hash {
         let hashes = &mut hashes[..x.len()];
         self.blocks(x, offset, first.into(), hashes);
         bits::lowest(hashes.iter().map(|&hash| hash as u64))
-    }
-
-    #[inline(always)]
-    fn each(&self, x: &[Block], offset: Block, tweak: impl Fn(usize) -> Block, out: &mut [Block]) {
-        assert_eq!(x.len(), out.len(), "as many blocks as hashes");
-        let mut once = [0; BATCH];
-        let batches = x.chunks(BATCH).zip(out.chunks_mut(BATCH));
-        for (first, (x, out)) in (0..).step_by(BATCH).zip(batches) {
-            let once = &mut once[..x.len()];
-            if self.twice {
-                once.iter_mut().zip(x).for_each(|(o, x)| *o = x ^ offset);
-                self.aes.encrypt(once);
-                for (i, (out, once)) in (first..).zip(out.iter_mut().zip(once.iter())) {
-                    *out = once ^ tweak(i);
-                }
-                self.aes.encrypt(out);
-            } else {
-                let tweaked = (first..).zip(once.iter_mut().zip(x));
-                tweaked.for_each(|(i, (o, x))| *o = x ^ offset ^ tweak(i));
-                out.copy_from_slice(once);
-                self.aes.encrypt(out);
-            }
-            out.iter_mut().zip(once.iter()).for_each(|(o, once)| *o ^= once);
-        }
-        once.zeroize();
     }
 }
 

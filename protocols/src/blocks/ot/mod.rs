@@ -37,7 +37,7 @@ use zeroize::Zeroizing;
 
 use self::base::{Base, Choosing};
 use self::expand::NOISE;
-pub use self::hash::{Block, Hash};
+pub use self::hash::Block;
 use self::pprf::{Expansion, Shape};
 use self::silent::{Grove, Making};
 use self::softspoken::{Asked, Receiver, Sender, Taken};

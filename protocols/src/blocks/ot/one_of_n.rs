@@ -28,7 +28,7 @@ pub fn masks(sent: &Transfers, delta: Block, m: usize) -> Zeroizing<Vec<Block>> 
             let shifted = blocks.iter().enumerate();
             let shifted: Zeroizing<Vec<Block>> =
                 Zeroizing::new(shifted.map(|(i, q)| q ^ delta & bit(i).wrapping_neg()).collect());
-            sent.hash().tweaked(&shifted, |i| tweak(message, first * m + i), &mut hashes);
+            sent.hash().blocks(&shifted, 0, tweak(message, first * m), &mut hashes);
             for (group, hashes) in (first..).zip(hashes.chunks_exact(m)) {
                 all[group * messages + message] = hashes.iter().fold(0, |sum, hash| sum ^ hash);
             }
@@ -46,9 +46,11 @@ pub fn chosen(received: &Transfers, choices: &[u64], m: usize) -> Zeroizing<Vec<
     received.groups(m, |first, blocks| {
         hashes.resize(blocks.len(), 0);
         let number = |group: usize| (0..m).map(|i| bit(group * m + i) << i).sum::<usize>();
-        let place = |i: usize| tweak(number(first + i / m), first * m + i);
-        received.hash().tweaked(blocks, place, &mut hashes);
-        all.extend(hashes.chunks_exact(m).map(|hashes| hashes.iter().fold(0, |sum, h| sum ^ h)));
+        let groups = blocks.chunks_exact(m).zip(hashes.chunks_exact_mut(m));
+        all.extend((first..).zip(groups).map(|(group, (blocks, hashes))| {
+            received.hash().blocks(blocks, 0, tweak(number(group), group * m), hashes);
+            hashes.iter().fold(0, |sum, hash| sum ^ hash)
+        }));
     });
     all
 }
