@@ -1,5 +1,5 @@
 //! The long matrix: `cargo full`, with `SECONDS` of time for each random part (600 if not said). `ONLY=name,…`
-//! picks programs.
+//! picks programs, `UNDER=name,…` protocols.
 
 use std::collections::BTreeSet;
 
@@ -24,12 +24,23 @@ fn left_out(program: &str, under: &Under) -> bool {
     LEFT_OUT.iter().any(|&(name, of, least)| (name, of) == (program, protocol) && parties >= least)
 }
 
-/// Every protocol with two to five parties, unless the cell is left out.
+/// Every protocol that is wanted with two to five parties, unless the cell is left out.
 fn cells(program: &str) -> Vec<Under> {
-    let only = std::env::var("ONLY").unwrap_or_default();
-    let wanted = only.is_empty() || only.split(',').any(|name| name == program);
-    let all = session::all().into_iter().filter(|_| wanted);
-    all.filter(|under| !left_out(program, under)).collect()
+    if !wanted("ONLY", program) {
+        return vec![];
+    }
+    protocols().filter(|under| !left_out(program, under)).collect()
+}
+
+/// Every protocol that is wanted with two to five parties.
+fn protocols() -> impl Iterator<Item = Under> {
+    session::all().into_iter().filter(|under| wanted("UNDER", under.protocol.info.name))
+}
+
+/// Whether the variable names this, or nothing.
+fn wanted(variable: &str, name: &str) -> bool {
+    let names = std::env::var(variable).unwrap_or_default();
+    names.is_empty() || names.split(',').any(|one| one == name)
 }
 
 #[test]
@@ -77,7 +88,7 @@ fn random_programs_agree_with_the_emulator_under_every_protocol() {
     for case_seed in seed::cases(u64::MAX, 1 << 40) {
         let limit = [12, 30, 62, 63, 64, 65, 90, 110][case_seed as usize % 8];
         let case = generate::case(case_seed, 10 + case_seed as usize % 60, limit);
-        for under in session::all() {
+        for under in protocols() {
             runs += 1;
             wrong.extend(case.check(under, "main").err().map(|e| format!("SEED={case_seed} {e}")));
         }
@@ -93,7 +104,7 @@ fn random_programs_agree_with_the_emulator_under_every_protocol() {
 fn faults_of_every_kind_end_every_protocol_in_time() {
     let start = std::time::Instant::now();
     for case_seed in seed::cases(u64::MAX, 1 << 41) {
-        for under in session::all() {
+        for under in protocols() {
             faults::schedules(under, case_seed);
             faults::kill(under, case_seed);
             faults::lost_link(under, case_seed);

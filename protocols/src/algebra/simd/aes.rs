@@ -16,7 +16,7 @@ const BATCH: usize = 64;
 pub struct Tweaks {
     /// That of the first block.
     pub first: Block,
-    /// From one to the next. The lower halves of none but the first may be less than those before.
+    /// From one to the next; the lower half of none overflows.
     pub step: u64,
 }
 
