@@ -6,9 +6,10 @@
 //! Paper:    half gates: Zahur, Rosulek, Evans 2015, eprint 2014/756, Figure 2; hash: Guo, Katz, Wang,
 //!           Weng, Yu 2020, eprint 2019/1168.
 //! Differs:  the paper on hashes has a key for each gate, from which its bound follows for many instances
-//!           at once. Here [`CHUNK`] gates have a key of their own, and the hash is [`Aes::tmmo`],
-//!           tweaked by the number of the half gate, which is secure with a known key and a loss that grows with the
-//!           gates under one key: it takes two calls of AES, but no key schedule.
+//!           at once. Here [`CHUNK`] gates have a key of their own, and the hash is [`Aes::tmmo`]
+//!           (Guo, Katz, Wang, Yu 2019, eprint 2019/074, Section 7.4), tweaked by the number of the half
+//!           gate. It is secure with a known key and a loss that grows with the gates under one key: it
+//!           takes two calls of AES, but no key schedule.
 //!           Labels of the garbler's inputs follow from a common key: the evaluator's label is its stream.
 //!           Labels of the evaluator's inputs are correlated transfers with the same Δ, made ahead with random
 //!           choices, which the evaluator corrects by a bit each.
