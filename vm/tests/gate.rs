@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use mpc_bytecode::operand::Text;
 use mpc_bytecode::{Element, Entry, Instruction, Program, Receivers, Variable};
+use mpc_protocols::testing::conformance;
 use mpc_protocols::{
-    Call, Clear, ClearBits, ClearVec, Comparison, Cost, Domain, Fut, Party, Protocol, Result,
-    Seeds, Setup, Shares, Truncation, Units, Verb, registry,
+    Call, Clear, ClearBits, ClearVec, Cost, Domain, Fut, Party, Protocol, Result, Seeds, Setup,
+    Shares, Truncation, Units, Verb, registry,
 };
 use mpc_runtime::{Error, Label, Phase, Step, Transport, local};
 use mpc_vm::estimate::estimate;
@@ -200,15 +201,7 @@ fn assemble(text: &str, inputs: u64, outputs: u64) -> Rc<Program> {
 }
 
 fn setup() -> Setup {
-    Setup {
-        parties: PARTIES,
-        ring_bits: 64,
-        field_bits: 64,
-        stat_sec: 40,
-        truncation: Truncation::Exact,
-        comparison: Comparison::default(),
-        threads: 1,
-    }
+    conformance::setup(PARTIES, 64, Truncation::Exact)
 }
 
 /// What each party got and did; product number `wrong` has an error.

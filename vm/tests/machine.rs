@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use mpc_bytecode::operand::Text;
 use mpc_bytecode::{Element, Entry, Instruction, Program, Receivers, Variable};
-use mpc_protocols::{Comparison, Seeds, Setup, Truncation, registry};
+use mpc_protocols::testing::conformance;
+use mpc_protocols::{Seeds, Setup, Truncation, registry};
 use mpc_runtime::local;
 use mpc_vm::estimate::estimate;
 use mpc_vm::machine::{Binding, Machine, Outcome};
@@ -45,15 +46,7 @@ fn plain(program: &Rc<Program>, input: &[i128]) -> Result<Machine, mpc_runtime::
 }
 
 fn setup() -> Setup {
-    Setup {
-        parties: 1,
-        ring_bits: 64,
-        field_bits: 64,
-        stat_sec: 40,
-        truncation: Truncation::Exact,
-        comparison: Comparison::default(),
-        threads: 1,
-    }
+    conformance::setup(1, 64, Truncation::Exact)
 }
 
 fn run_plain(program: &Rc<Program>, input: &[i128]) -> Result<Outcome, mpc_runtime::Error> {

@@ -302,24 +302,15 @@ mod tests {
 
     use super::*;
     use crate::blocks::ot::tests::assert_uniform;
-    use crate::cost::Comparison;
     use crate::protocol::Build;
     use crate::schemes::semi_bin;
-    use crate::testing::conformance::seed;
+    use crate::testing::conformance::{seed, setup};
     use crate::testing::session::{Outcome, Session};
 
     /// What parties send while numbers, if there are any, and bits that are all 0, or all 1, are multiplied
     /// and converted.
     fn sent(build: Build, parties: usize, value: bool) -> Vec<Outcome<()>> {
-        let setup = Setup {
-            parties,
-            ring_bits: 64,
-            field_bits: 64,
-            stat_sec: 40,
-            truncation: Truncation::Exact,
-            comparison: Comparison::default(),
-            threads: 1,
-        };
+        let setup = setup(parties, 64, Truncation::Exact);
         Session { build, setup, seed: seed() }.run(1, |_, p, step| {
             Box::pin(async move {
                 let bits = ClearBits::new(vec![value; 1 << 19], Depth::ZERO);

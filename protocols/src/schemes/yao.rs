@@ -32,7 +32,7 @@ use zeroize::Zeroizing;
 
 use super::over_binary::{BinaryScheme, OverBinary};
 use crate::algebra::bits::{lowest_of_each, packed, stride};
-use crate::algebra::simd::{self, Aes, TABLES};
+use crate::algebra::simd::{self, Aes, TABLES, times};
 use crate::blocks::ot::{self, Bases, Block, Choices, Form, Many, Ot};
 use crate::cost::{Call, Cost, Verb};
 use crate::prepared::prepared;
@@ -116,11 +116,6 @@ fn vector(len: usize, depth: Depth, fill: impl FnOnce(&mut [Block])) -> Shares {
 
 fn labels(plane: &Plane) -> &[Block] {
     bytemuck::cast_slice(plane.words())
-}
-
-/// `x` if the bit is 1, otherwise 0, without a branch.
-fn times(bit: Block, x: Block) -> Block {
-    (bit & 1).wrapping_neg() & x
 }
 
 /// Bit `i` of packed bits, as lowest bit.
@@ -420,26 +415,14 @@ impl BinaryScheme for Yao {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::conformance::seed;
+    use crate::Truncation;
+    use crate::testing::conformance::{seed, setup};
     use crate::testing::session::Session;
-    use crate::{Comparison, Truncation};
-
-    fn setup() -> Setup {
-        Setup {
-            parties: PARTIES,
-            ring_bits: 64,
-            field_bits: 64,
-            stat_sec: 40,
-            truncation: Truncation::Exact,
-            comparison: Comparison::default(),
-            threads: 1,
-        }
-    }
 
     /// A garbled gate gives the label of the product, whatever the lowest bits of the labels are.
     #[test]
     fn a_gate_is_a_product_of_bits() {
-        let session = Session { build, setup: setup(), seed: seed() };
+        let session = Session { build, setup: setup(PARTIES, 64, Truncation::Exact), seed: seed() };
         let outcomes = session.run(1, |_, p, step| {
             Box::pin(async move {
                 const N: usize = 3 * CHUNK + 5;
@@ -472,7 +455,7 @@ mod tests {
     /// The garbler hears of the evaluator only what inputs and openings tell it.
     #[test]
     fn tables_go_one_way() {
-        let session = Session { build, setup: setup(), seed: seed() };
+        let session = Session { build, setup: setup(PARTIES, 64, Truncation::Exact), seed: seed() };
         let outcomes = session.run(1, |_, p, step| {
             Box::pin(async move {
                 let x = p.random_bits(&step, 1000).await?;

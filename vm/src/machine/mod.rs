@@ -501,7 +501,8 @@ fn check_range(name: &str, element: Element, values: &[i128]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use mpc_protocols::registry::PROTOCOLS;
-    use mpc_protocols::{Comparison, Seeds, Setup, Truncation};
+    use mpc_protocols::testing::conformance::setup;
+    use mpc_protocols::{Seeds, Truncation};
 
     use super::*;
 
@@ -509,15 +510,7 @@ mod tests {
     fn gates_go_one_way_where_one_party_garbles() {
         let built = PROTOCOLS.iter().map(|entry| {
             let parties = entry.info.parties.least();
-            let setup = Setup {
-                parties,
-                ring_bits: 64,
-                field_bits: 64,
-                stat_sec: 40,
-                truncation: Truncation::Exact,
-                comparison: Comparison::default(),
-                threads: 1,
-            };
+            let setup = setup(parties, 64, Truncation::Exact);
             let seeds = Seeds { session: [0; 32], own: [1; 32], pair: vec![[0; 32]; parties] };
             (entry.info.name, entry.build(&setup, 0, &seeds).unwrap())
         });

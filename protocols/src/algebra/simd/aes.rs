@@ -187,10 +187,8 @@ fn hash_body<const TWICE: bool>(
 fn bits_body(cipher: &Cipher, x: &[Block], offset: Block, first: u64) -> u64 {
     let mut batch = Zeroizing::new([0; BATCH]);
     let hashes = &mut batch[..x.len()];
-    let tweaked = |i: usize| x[i] ^ offset ^ Block::from(first + i as u64);
-    (0..).zip(hashes.iter_mut()).for_each(|(i, hash)| *hash = tweaked(i));
-    cipher.encrypt(hashes);
-    bits::lowest((0..).zip(&*hashes).map(|(i, hash)| (hash ^ tweaked(i)) as u64))
+    hash_body::<false>(cipher, x, offset, Tweaks::from(first.into()), hashes);
+    bits::lowest(hashes.iter().map(|&hash| hash as u64))
 }
 
 #[cfg(target_arch = "x86_64")]

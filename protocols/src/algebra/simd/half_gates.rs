@@ -54,8 +54,8 @@ pub fn evaluate(aes: &Aes, [x, y]: [&[Block]; 2], tables: &[Block], out: &mut [B
     evaluate_body(aes, done, [x, y], tables, out);
 }
 
-/// `x` if the bit is 1, otherwise 0, without a branch.
-fn times(bit: Block, x: Block) -> Block {
+/// `x` if the lowest bit is 1, otherwise 0, without a branch.
+pub fn times(bit: Block, x: Block) -> Block {
     (bit & 1).wrapping_neg() & x
 }
 

@@ -103,7 +103,7 @@ pub use carryless::{
 };
 pub use convolve::{UNIT, Window, convolve};
 pub use gf256::form_of_products;
-pub use half_gates::{TABLES, evaluate, garble};
+pub use half_gates::{TABLES, evaluate, garble, times};
 pub use joint::{joint_dots, joint_masks, joint_terms};
 pub(crate) use transpose::close_up;
 pub use transpose::{SQUARES, Strip, transpose_strip};

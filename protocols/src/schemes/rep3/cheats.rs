@@ -7,9 +7,10 @@ use mpc_runtime::tamper::{MUTATORS, Mutator, Plan, Tamper};
 use mpc_runtime::{Depth, Executor, Label, Party, Result, Step, Transport, local};
 
 use super::PARTIES;
-use crate::cost::{Comparison, Truncation};
+use crate::cost::Truncation;
 use crate::protocol::{Build, Protocol, Setup};
 use crate::testing::attack::{owned, together};
+use crate::testing::conformance;
 use crate::testing::session::seeds;
 use crate::value::{Clear, ClearBits, Shares};
 
@@ -41,15 +42,7 @@ const N: usize = 14;
 const SHIFT: u32 = 3;
 
 fn setup() -> Setup {
-    Setup {
-        parties: PARTIES,
-        ring_bits: 64,
-        field_bits: 64,
-        stat_sec: 40,
-        truncation: Truncation::Exact,
-        comparison: Comparison::default(),
-        threads: 1,
-    }
+    conformance::setup(PARTIES, 64, Truncation::Exact)
 }
 
 fn number(i: usize, factor: i128) -> i128 {
