@@ -12,6 +12,7 @@ use criterion::{
 };
 use mpc_protocols::algebra::ring::{Bits, Ring};
 use mpc_protocols::algebra::{bits, matrix, simd};
+use zeroize::Zeroizing;
 
 fn numbers<R: Ring>(n: usize, seed: u64) -> Vec<R> {
     let mut numbers = vec![R::zeroed(); n];
@@ -131,5 +132,19 @@ fn transpositions(c: &mut Criterion) {
     }
 }
 
-criterion_group!(kernels, matrices, elements, transpositions);
+/// Sums of streams over trees; an element is a block of a stream.
+fn streams(c: &mut Criterion) {
+    const LEN: usize = 64;
+    let mut group = group(c, "streams");
+    for k in [1, 2, 4, 8] {
+        let keys = vec![Zeroizing::new(numbers::<u128>(1 << k, 1)); 128 / k];
+        let streams = simd::Streams::new(k, &keys);
+        group.throughput(Throughput::Elements(((128 / k * LEN) << k) as u64));
+        group.bench_function(BenchmarkId::from_parameter(k), |bench| {
+            bench.iter(|| streams.sums(1, LEN, |_, sums, _| _ = black_box(sums)));
+        });
+    }
+}
+
+criterion_group!(kernels, matrices, elements, transpositions, streams);
 criterion_main!(kernels);

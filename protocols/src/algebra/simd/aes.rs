@@ -211,8 +211,11 @@ pub(super) mod wide {
 
     pub(in super::super) type Pairs = [__m256i; PAIRS];
 
+    /// Keys of a block.
+    pub(in super::super) const ROUNDS: usize = 11;
+
     /// Keys of the rounds, each twice. Only there if the processor has the instructions.
-    pub(in super::super) struct Keys([__m256i; 11]);
+    pub(in super::super) struct Keys([__m256i; ROUNDS]);
 
     impl Keys {
         /// Of this key, if the processor has the instructions.
@@ -269,10 +272,12 @@ pub(super) mod wide {
         _mm_xor_si128(key, last)
     }
 
+    /// The keys of the rounds.
+    #[inline]
     #[target_feature(enable = "avx2,aes,vaes")]
-    fn schedule(key: Block) -> Keys {
+    pub(in super::super) fn rounds(key: Block) -> [__m128i; ROUNDS] {
         let first = _mm_set_epi64x((key >> 64) as i64, key as i64);
-        let mut keys = [first; 11];
+        let mut keys = [first; ROUNDS];
         keys[1] = next::<0x01>(keys[0]);
         keys[2] = next::<0x02>(keys[1]);
         keys[3] = next::<0x04>(keys[2]);
@@ -283,7 +288,12 @@ pub(super) mod wide {
         keys[8] = next::<0x80>(keys[7]);
         keys[9] = next::<0x1B>(keys[8]);
         keys[10] = next::<0x36>(keys[9]);
-        Keys(keys.map(|key| _mm256_broadcastsi128_si256(key)))
+        keys
+    }
+
+    #[target_feature(enable = "avx2,aes,vaes")]
+    fn schedule(key: Block) -> Keys {
+        Keys(rounds(key).map(|key| _mm256_broadcastsi128_si256(key)))
     }
 
     #[inline]

@@ -89,6 +89,7 @@ mod half_gates;
 mod joint;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod limbs;
+mod streams;
 pub(crate) mod tile;
 mod transpose;
 
@@ -105,6 +106,7 @@ pub use convolve::{UNIT, Window, convolve};
 pub use gf256::form_of_products;
 pub use half_gates::{TABLES, evaluate, garble, times};
 pub use joint::{joint_dots, joint_masks, joint_terms};
+pub use streams::Streams;
 pub(crate) use transpose::close_up;
 pub use transpose::{SQUARES, Strip, transpose_strip};
 

@@ -28,7 +28,7 @@ use super::base::Base;
 use super::hash::{Block, Common, Hash, Name};
 use super::pprf::{self, Expansion, Shape};
 use crate::algebra::bits::{self, Wire, stride};
-use crate::algebra::simd::field_dot;
+use crate::algebra::simd::{Streams, field_dot};
 use crate::checks::security_check;
 
 pub(super) const CORRECT: Label = Label("ot.extend.correct");
@@ -252,96 +252,24 @@ pub struct Received {
     pub choices: Zeroizing<Vec<u64>>,
 }
 
-/// The streams of the leaves of some trees, in order; without those numbered 0 at the sender.
+/// The streams of the leaves of all trees. The sender lacks those numbered 0 and has that of the seed 0 in their
+/// place: no bit of 0 is set, so only the sum of all leaves has it, which the sender does not read.
 struct Leaves {
     shape: Shape,
-    ciphers: Vec<Cipher>,
-    /// Leaves of a tree that are there.
-    each: usize,
+    streams: Streams,
 }
 
 impl Leaves {
-    fn new(shape: Shape, trees: &[Zeroizing<Vec<Block>>], lacking: usize) -> Leaves {
-        let each = (1 << shape.k) - lacking;
-        let known = trees.iter().flat_map(|tree| tree[lacking..].iter());
-        Leaves { shape, ciphers: known.map(|&seed| Cipher::new(seed)).collect(), each }
+    fn new(shape: Shape, trees: &[Zeroizing<Vec<Block>>]) -> Leaves {
+        Leaves { shape, streams: Streams::new(shape.k, trees) }
     }
 
-    /// For each tree, `f(tree, sums)` gets the sums of streams over `part` of a call: those of leaves with bit
-    /// 0, 1, … set, and that of all leaves.
-    fn sums(&self, name: &Name, part: &Range<usize>, mut f: impl FnMut(usize, &[u64], usize)) {
-        let width = part.len().div_ceil(128);
-        let start = name.position.wrapping_add((part.start / 128) as Block);
-        let counters: Vec<Block> = (0..width as Block).map(|i| start.wrapping_add(i)).collect();
-        let k = self.shape.k;
-        let mut stack = Zeroizing::new(vec![0; (k + LEAVES) * width]);
-        let mut sums = Zeroizing::new(vec![0; (k + 1) * width]);
-        for (tree, ciphers) in self.ciphers.chunks_exact(self.each).enumerate() {
-            fold(ciphers, k, &counters, &mut stack, &mut sums);
-            f(tree, bytemuck::cast_slice(&sums), 2 * width);
-        }
+    /// For each tree, `f(tree, sums, width)` gets the sums of streams over `part` of a call, in rows of `width` words:
+    /// those of leaves with bit 0, 1, … set, and that of all leaves.
+    fn sums(&self, name: &Name, part: &Range<usize>, f: impl FnMut(usize, &[u64], usize)) {
+        let first = name.position.wrapping_add((part.start / 128) as Block);
+        self.streams.sums(first, part.len().div_ceil(128), f);
     }
-}
-
-/// Leaves that are joined in one pass; their rows come on top of those of at most `k` subtrees.
-const LEAVES: usize = 4;
-
-/// Sums of streams over subtrees: when leaf x is there, all subtrees that end with it are joined.
-fn fold(ciphers: &[Cipher], k: usize, counters: &[Block], stack: &mut [Block], sums: &mut [Block]) {
-    let width = counters.len();
-    let lacking = (1 << k) - ciphers.len();
-    // So many levels at the bottom are joined in one pass.
-    let low = k.min(2);
-    sums.fill(0);
-    let mut top = 0;
-    for group in 0..1_usize << (k - low) {
-        let rows = &mut stack[top * width..][..width << low];
-        for (leaf, row) in (group << low..).zip(rows.chunks_exact_mut(width)) {
-            match leaf.checked_sub(lacking) {
-                None => row.fill(0),
-                Some(i) => ciphers[i].encrypt_to(counters, row),
-            }
-        }
-        let (lower, upper) = rows.split_at_mut(width);
-        match low {
-            1 => join(&mut sums[..width], lower, upper),
-            _ => join_four(&mut sums[..2 * width], lower, upper),
-        }
-        for bit in low..low + group.trailing_ones() as usize {
-            let (below, upper) = stack.split_at_mut(top * width);
-            top -= 1;
-            join(&mut sums[bit * width..][..width], &mut below[top * width..], &upper[..width]);
-        }
-        top += 1;
-    }
-    sums[k * width..].copy_from_slice(&stack[..width]);
-}
-
-/// Joins two subtrees.
-fn join(sum: &mut [Block], lower: &mut [Block], upper: &[Block]) {
-    for ((sum, lower), upper) in sum.iter_mut().zip(lower).zip(upper) {
-        *sum ^= upper;
-        *lower ^= upper;
-    }
-}
-
-/// Joins four leaves, the first apart from the others; the sums of two levels.
-fn join_four(sums: &mut [Block], first: &mut [Block], others: &[Block]) {
-    let width = first.len();
-    let (sum0, sum1) = sums.split_at_mut(width);
-    let (sum0, sum1) = (&mut sum0[..width], &mut sum1[..width]);
-    let [one, two, three] = [0, 1, 2].map(|i| &others[i * width..][..width]);
-    for i in 0..width {
-        let odd = one[i] ^ three[i];
-        let high = two[i] ^ three[i];
-        sum0[i] ^= odd;
-        sum1[i] ^= high;
-        first[i] ^= odd ^ two[i];
-    }
-}
-
-fn add(out: &mut [u64], x: &[u64]) {
-    out.iter_mut().zip(x).for_each(|(o, x)| *o ^= x);
 }
 
 /// The side that learns one message of each transfer.
@@ -369,7 +297,7 @@ impl Receiver {
         names: Key,
     ) -> (Receiver, Vec<u8>) {
         let (trees, message) = pprf::plant(expansion, shape, base);
-        (Receiver { peer, leaves: Leaves::new(shape, &trees, 0), names }, message)
+        (Receiver { peer, leaves: Leaves::new(shape, &trees), names }, message)
     }
 
     /// Sends the correction of `many` transfers.
@@ -410,8 +338,8 @@ impl Receiver {
                 }
                 let place = tree - usize::from(many.random);
                 let correction = &mut rows[place * words + at..][..here];
-                correction.copy_from_slice(row(shape.k));
-                add(correction, &chosen[at..][..here]);
+                let sums = row(shape.k).iter().zip(&chosen[at..]);
+                correction.iter_mut().zip(sums).for_each(|(c, (u, choices))| *c = u ^ choices);
             });
         }
         if many.len > 0 {
@@ -478,7 +406,7 @@ impl Sender {
         message: &[u8],
     ) -> Result<Sender> {
         let trees = pprf::pick(expansion, shape, base, peer, message)?;
-        let leaves = Leaves::new(shape, &trees, 1);
+        let leaves = Leaves::new(shape, &trees);
         Ok(Sender { peer, leaves, names, delta: Zeroizing::new(!*base.choices) })
     }
 
