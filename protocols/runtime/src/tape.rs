@@ -32,32 +32,31 @@ impl Places {
     }
 }
 
-/// One assignment of digits: the digits of `number`, and 0 at the places behind its last.
+/// One assignment of digits.
 #[derive(Clone)]
 pub struct Tape {
     /// The places, common to all tapes.
     pub places: Places,
     /// Number of digits there are: 2, 4, or a small prime.
-    pub base: u128,
-    /// Which tape it is.
-    pub number: u128,
+    pub base: u8,
+    /// By place; 0 at the places behind the last.
+    pub digits: Vec<u8>,
 }
 
 impl Tape {
-    fn digit(&self, place: usize) -> u64 {
-        let power = u32::try_from(place).ok().and_then(|place| self.base.checked_pow(place));
-        power.map_or(0, |power| (self.number / power % self.base) as u64)
+    fn digit(&self, place: usize) -> u8 {
+        self.digits.get(place).copied().unwrap_or(0)
     }
 }
 
 /// The word that a digit below `base` reads as.
-pub fn word(digit: u64, base: u128) -> u64 {
-    u64::MAX / (base as u64 - 1) * digit
+pub fn word(digit: u8, base: u8) -> u64 {
+    u64::MAX / (u64::from(base) - 1) * u64::from(digit)
 }
 
 /// The digit that reads as `word`.
-pub fn digit(word: u64, base: u128) -> u64 {
-    word / (u64::MAX / (base as u64 - 1))
+pub fn digit(word: u64, base: u8) -> u8 {
+    (word / (u64::MAX / (u64::from(base) - 1))) as u8
 }
 
 thread_local! {
@@ -75,7 +74,7 @@ impl Reader {
     }
 
     /// What this thread has read: digits with the numbers of their places.
-    pub fn digits(&self) -> Vec<(usize, u64)> {
+    pub fn digits(&self) -> Vec<(usize, u8)> {
         READ.with_borrow(|read| {
             let (tape, places) = read.as_ref().expect("there is a reader");
             places.iter().map(|&place| (place, tape.digit(place))).collect()

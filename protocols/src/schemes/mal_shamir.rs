@@ -40,26 +40,25 @@ pub const INFO: Info = Info {
     paper: "eprint 2017/816",
 };
 
+/// Products from verified triples of the numbers of [`Holders`].
+pub(crate) struct ByTriples;
+
+impl MakeFieldScheme for ByTriples {
+    const NAME: &str = INFO.name;
+
+    fn maskers(parties: usize) -> usize {
+        summands(parties)
+    }
+
+    fn make<F: Prime>(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn FieldScheme<F>>> {
+        Ok(Rc::new(Beaver::<F, _>::new(Holders::<F>::new(setup, me, seeds)?)))
+    }
+}
+
 /// Makes one party.
 ///
 /// # Errors
 /// Numbers too large for the largest field.
 pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>> {
-    struct ByTriples;
-    impl MakeFieldScheme for ByTriples {
-        const NAME: &str = INFO.name;
-
-        fn maskers(parties: usize) -> usize {
-            summands(parties)
-        }
-
-        fn make<F: Prime>(
-            setup: &Setup,
-            me: Party,
-            seeds: &Seeds,
-        ) -> Result<Rc<dyn FieldScheme<F>>> {
-            Ok(Rc::new(Beaver::<F, _>::new(Holders::<F>::new(setup, me, seeds)?)))
-        }
-    }
     over_field::build::<ByTriples>(setup, me, seeds)
 }

@@ -49,26 +49,25 @@ pub const INFO: Info = Info {
     paper: "eprint 2018/570",
 };
 
+/// Products with MACs of the numbers of [`Holders`].
+pub(crate) struct ByMacs;
+
+impl MakeFieldScheme for ByMacs {
+    const NAME: &str = INFO.name;
+
+    fn maskers(parties: usize) -> usize {
+        summands(parties)
+    }
+
+    fn make<F: Prime>(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn FieldScheme<F>>> {
+        Ok(Rc::new(Macs::<F, _>::new(Holders::<F>::new(setup, me, seeds)?)))
+    }
+}
+
 /// Makes one party.
 ///
 /// # Errors
 /// Numbers too large for the largest field.
 pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>> {
-    struct ByMacs;
-    impl MakeFieldScheme for ByMacs {
-        const NAME: &str = INFO.name;
-
-        fn maskers(parties: usize) -> usize {
-            summands(parties)
-        }
-
-        fn make<F: Prime>(
-            setup: &Setup,
-            me: Party,
-            seeds: &Seeds,
-        ) -> Result<Rc<dyn FieldScheme<F>>> {
-            Ok(Rc::new(Macs::<F, _>::new(Holders::<F>::new(setup, me, seeds)?)))
-        }
-    }
     over_field::build::<ByMacs>(setup, me, seeds)
 }

@@ -65,7 +65,7 @@ impl<const P: u64> Prime for Small<P> {
 
     /// Uniform if the word was read from a tape of base `P`; nearly, if not.
     fn uniform(words: &[u64]) -> Self {
-        Small(tape::digit(words[0], P.into()).min(P - 1))
+        Small(u64::from(tape::digit(words[0], P as u8)).min(P - 1))
     }
 
     fn wide(self) -> [u128; 2] {

@@ -1,0 +1,392 @@
+//! Views of one party where tapes are too many: as cosets of vector spaces.
+//!
+//! With what the party knows in place, and a few of the words that it does not know (those that are
+//! *listed*), what it is told is affine in all others, over the integers modulo the prime base. As these are
+//! uniform, so is it on a coset, and its distribution is a mixture of such. All assignments of the listed words
+//! are gone through, and a few of what the party knows: given that, views are to be independent of secrets, or
+//! they would not be at all.
+//!
+//! Whether it is affine is tried at random points, when a word is taken as linear and once more for each coset.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mpc_runtime::Party;
+use mpc_runtime::tape::Places;
+
+use super::{
+    Digits, Distribution, INPUTS, Primitive, Scheme, all_digits, any, digit, draw_digits, run, set,
+    telling,
+};
+
+/// Draws of what the party knows; in the first it is 0.
+const DRAWS: u64 = 2;
+/// Points at which a word is tried.
+const POINTS: usize = 16;
+/// Orders in which words are tried, at most.
+const ORDERS: u64 = 4;
+/// Runs at a time.
+const BATCH: usize = 256;
+/// Most points of a coset, modulo what all of them have in common.
+const MOST: usize = 1 << 14;
+
+/// Digits of a result, behind what is told.
+const RESULT: usize = 2;
+
+/// What a party sees in all runs.
+pub(super) struct Views {
+    me: Party,
+    primitive: &'static Primitive,
+    base: u8,
+    linear: Vec<usize>,
+    listed: Vec<usize>,
+    cells: Vec<Cell>,
+}
+
+/// The runs of one draw, with some inputs and one assignment of the listed words.
+struct Cell {
+    draw: u64,
+    inputs: [i128; 2],
+    listed: Digits,
+    /// Results that were met.
+    values: BTreeSet<i128>,
+    /// With 0 for all that is linear.
+    offset: Vec<u8>,
+    /// By linear word, what is added with it.
+    directions: Vec<Vec<u8>>,
+}
+
+/// What a party is told in a run, and the result.
+type Run = (Vec<u8>, i128);
+
+/// Runs as one party sees them.
+struct Runs<'a> {
+    scheme: Scheme,
+    primitive: &'static Primitive,
+    places: &'a Places,
+    base: u8,
+    me: Party,
+}
+
+impl Runs<'_> {
+    /// What the party is told with each tape, with the result behind if it has to do with views; and the
+    /// results.
+    fn see(&self, inputs: [i128; 2], tapes: &[Digits]) -> Vec<Run> {
+        let base = i128::from(self.base);
+        let mut all = Vec::with_capacity(tapes.len());
+        for tapes in tapes.chunks(BATCH) {
+            let ran = run(self.scheme, self.primitive, inputs, self.places, (self.base, tapes));
+            let of_party = ran.into_iter().nth(self.me).expect("one for each party");
+            all.extend(of_party.into_iter().map(|ran| {
+                let mut told: Vec<u8> = ran.told.iter().map(|digit| digit % self.base).collect();
+                if self.primitive.opened || self.primitive.random {
+                    told.extend([ran.value % base, ran.value / base].map(|digit| digit as u8));
+                }
+                (told, ran.value)
+            }));
+        }
+        all
+    }
+
+    /// Words among those hidden that are taken as linear, and those that are listed; others change nothing.
+    fn sorted(&self, known: &[usize], hidden: &[usize]) -> (Vec<usize>, Vec<usize>) {
+        let (mut linear, mut listed) = (vec![], vec![]);
+        let all = [known, hidden].concat();
+        for &word in hidden {
+            let mut matters = false;
+            let affine = (0..POINTS).zip(INPUTS.iter().cycle()).all(|(point, inputs)| {
+                let draw = 2 * point as u64 + 1;
+                let here = draw_digits(self.base, &all, draw);
+                let there = sum(self.base, &here, &draw_digits(self.base, &linear, draw + 1));
+                // Modulo 2 a word has no more than one step.
+                let steps = usize::from(self.base - 1).min(2);
+                let mut tapes = vec![];
+                for mut tape in [here, there] {
+                    for _ in 0..=steps {
+                        tapes.push(tape.clone());
+                        let next = (digit(&tape, word) + 1) % self.base;
+                        set(&mut tape, word, next);
+                    }
+                }
+                let seen = self.see(*inputs, &tapes);
+                let change = |pair: &[Run]| difference(self.base, &pair[1].0, &pair[0].0);
+                let once = change(&seen[..2]);
+                matters |= once.iter().any(|&digit| digit != 0);
+                seen.chunks(1 + steps)
+                    .flat_map(|side| side.windows(2))
+                    .all(|pair| change(pair) == once)
+            });
+            match (affine, matters) {
+                (true, false) => {}
+                (true, true) => linear.push(word),
+                (false, _) => listed.push(word),
+            }
+        }
+        (linear, listed)
+    }
+
+    /// The runs with one assignment of all that is not linear.
+    ///
+    /// # Errors
+    /// The place, among those that are linear, of a word that is not.
+    fn cell(&self, inputs: [i128; 2], start: &Digits, linear: &[usize]) -> Result<Cell, usize> {
+        let base = self.base;
+        let with = |digits: &Digits, words: &[usize]| {
+            let mut tape = start.clone();
+            words.iter().for_each(|&word| set(&mut tape, word, digit(digits, word)));
+            tape
+        };
+        let unit = all_ones(linear);
+        let point = draw_digits(base, linear, 1);
+        let mut tapes = vec![start.clone()];
+        tapes.extend(linear.iter().map(|word| with(&unit, &[*word])));
+        tapes.extend((0..=linear.len()).map(|n| with(&point, &linear[..n])));
+        let seen = self.see(inputs, &tapes);
+        let values = seen.iter().map(|(_, value)| *value).collect();
+        let (once, on_the_way) = seen.split_at(1 + linear.len());
+        let offset = once[0].0.clone();
+        let directions: Vec<_> =
+            once[1..].iter().map(|(told, _)| difference(base, told, &offset)).collect();
+        let mut due = offset.clone();
+        for (i, word) in linear.iter().enumerate() {
+            add(base, &mut due, digit(&point, *word), &directions[i]);
+            if due != on_the_way[i + 1].0 {
+                return Err(i);
+            }
+        }
+        Ok(Cell { draw: 0, inputs, listed: vec![], values, offset, directions })
+    }
+}
+
+fn all_ones(words: &[usize]) -> Digits {
+    let mut digits = vec![];
+    words.iter().for_each(|&word| set(&mut digits, word, 1));
+    digits
+}
+
+fn sum(base: u8, x: &[u8], y: &[u8]) -> Digits {
+    (0..x.len().max(y.len())).map(|i| (digit(x, i) + digit(y, i)) % base).collect()
+}
+
+fn difference(base: u8, x: &[u8], y: &[u8]) -> Vec<u8> {
+    assert_eq!(x.len(), y.len(), "what is told has one length");
+    x.iter().zip(y).map(|(x, y)| (x + base - y) % base).collect()
+}
+
+/// `x += factor · y`.
+fn add(base: u8, x: &mut [u8], factor: u8, y: &[u8]) {
+    x.iter_mut().zip(y).for_each(|(x, y)| *x = (*x + factor * y) % base);
+}
+
+/// A subspace, by its reduced basis: rows with the places of their first digits, which are 1.
+#[derive(Clone)]
+struct Space {
+    base: u8,
+    rows: Vec<(usize, Vec<u8>)>,
+}
+
+impl Space {
+    fn of<'a>(base: u8, rows: impl Iterator<Item = &'a Vec<u8>>) -> Space {
+        let mut space = Space { base, rows: vec![] };
+        rows.for_each(|row| space.extend(row.clone()));
+        space
+    }
+
+    fn extend(&mut self, mut row: Vec<u8>) {
+        let base = self.base;
+        self.reduce(&mut row);
+        let Some(first) = row.iter().position(|&digit| digit != 0) else { return };
+        let inverse = (1..base).find(|x| x * row[first] % base == 1).expect("a prime");
+        row.iter_mut().for_each(|digit| *digit = *digit * inverse % base);
+        for (_, other) in &mut self.rows {
+            let factor = base - other[first];
+            add(base, other, factor, &row);
+        }
+        self.rows.push((first, row));
+    }
+
+    /// Takes `x` to that element of its coset that stands for it.
+    fn reduce(&self, x: &mut [u8]) {
+        for (first, row) in &self.rows {
+            let factor = self.base - x[*first];
+            add(self.base, x, factor, row);
+        }
+    }
+
+    /// What is in both (by the algorithm of Zassenhaus).
+    fn intersection(&self, other: &Space) -> Space {
+        let Some((_, row)) = self.rows.first() else { return self.clone() };
+        let width = row.len();
+        let twice = self.rows.iter().map(|(_, row)| [&row[..], row].concat());
+        let once = other.rows.iter().map(|(_, row)| [&row[..], &vec![0; width]].concat());
+        let both: Vec<_> = twice.chain(once).collect();
+        let both = Space::of(self.base, both.iter());
+        let common = both.rows.into_iter().filter(|(first, _)| *first >= width);
+        let rows: Vec<_> = common.map(|(_, row)| row[width..].to_vec()).collect();
+        Space::of(self.base, rows.iter())
+    }
+}
+
+/// A coset of a space.
+struct Coset {
+    space: Space,
+    offset: Vec<u8>,
+}
+
+/// The mixture of these, each as likely as another, by classes modulo `common`, which is in the spaces of all; a coset
+/// weighs `weight`.
+fn mixture(cosets: &[Coset], common: &Space, weight: u64) -> Distribution<Vec<u8>> {
+    let base = common.base;
+    let mut mixture = Distribution::new();
+    for Coset { space, offset } in cosets {
+        let mut modulo = Space { base, rows: vec![] };
+        for (_, row) in &space.rows {
+            let mut row = row.clone();
+            common.reduce(&mut row);
+            modulo.extend(row);
+        }
+        let mut points = vec![offset.clone()];
+        common.reduce(&mut points[0]);
+        for (_, row) in &modulo.rows {
+            let along = |point: &Vec<u8>| {
+                let mut point = point.clone();
+                (0..base).map(move |_| {
+                    add(base, &mut point, 1, row);
+                    point.clone()
+                })
+            };
+            points = points.iter().flat_map(along).collect();
+            assert!(points.len() <= MOST, "cosets have too little in common");
+        }
+        let each = weight / points.len() as u64;
+        for mut point in points {
+            common.reduce(&mut point);
+            *mixture.entry(point).or_default() += each;
+        }
+    }
+    mixture
+}
+
+impl Views {
+    pub(super) fn new(
+        scheme: Scheme,
+        primitive: &'static Primitive,
+        (places, base): (&Places, u8),
+        me: Party,
+        (known, hidden): (&[usize], &[usize]),
+    ) -> Views {
+        let runs = Runs { scheme, primitive, places, base, me };
+        let (mut linear, mut listed) = runs.sorted(known, hidden);
+        for order in 1..ORDERS {
+            if listed.is_empty() {
+                break;
+            }
+            // A word that many others are multiplied with is better listed than all of these.
+            let mut words = [&listed[..], &linear].concat();
+            if order > 1 {
+                words.sort_by_cached_key(|&word| any(order, word));
+            }
+            let other = runs.sorted(known, &words);
+            if other.1.len() < listed.len() {
+                (linear, listed) = other;
+            }
+        }
+        let mut cells = loop {
+            match Views::cells(&runs, known, &linear, &listed) {
+                Ok(cells) => break cells,
+                Err(i) => listed.push(linear.remove(i)),
+            }
+        };
+        // What is the same in all runs tells nothing; the result stays where it is.
+        let width = cells[0].offset.len();
+        let varies = |i: &usize| {
+            i + RESULT >= width
+                || cells.iter().any(|cell| {
+                    cell.offset[*i] != cells[0].offset[*i]
+                        || cell.directions.iter().any(|direction| direction[*i] != 0)
+                })
+        };
+        let kept: Vec<usize> = (0..width).filter(varies).collect();
+        for cell in &mut cells {
+            for row in cell.directions.iter_mut().chain([&mut cell.offset]) {
+                *row = kept.iter().map(|&i| row[i]).collect();
+            }
+        }
+        Views { me, primitive, base, linear, listed, cells }
+    }
+
+    fn cells(
+        runs: &Runs<'_>,
+        known: &[usize],
+        linear: &[usize],
+        listed: &[usize],
+    ) -> Result<Vec<Cell>, usize> {
+        let mut cells = vec![];
+        for draw in 0..DRAWS {
+            let known = draw_digits(runs.base, known, draw);
+            for listed in all_digits(runs.base, listed) {
+                let start = sum(runs.base, &known, &listed);
+                for inputs in INPUTS {
+                    let cell = runs.cell(inputs, &start, linear)?;
+                    cells.push(Cell { draw, listed: listed.clone(), ..cell });
+                }
+            }
+        }
+        Ok(cells)
+    }
+
+    /// Words that change something.
+    pub(super) fn words(&self) -> impl Iterator<Item = usize> {
+        self.linear.iter().chain(&self.listed).copied()
+    }
+
+    /// What the party learns, if it does, with a word that is 0 in all runs.
+    pub(super) fn leak(&self, tolerance: f64, stuck: Option<usize>) -> Option<String> {
+        let mut values: BTreeMap<_, BTreeSet<i128>> = BTreeMap::new();
+        for cell in &self.cells {
+            values.entry((cell.draw, cell.inputs)).or_default().extend(&cell.values);
+        }
+        // What the party knows anyhow: its own input, and the results that there may be if one is opened.
+        let mut known: BTreeMap<_, BTreeMap<_, Vec<&Cell>>> = BTreeMap::new();
+        let counted = |cell: &&Cell| stuck.is_none_or(|word| digit(&cell.listed, word) == 0);
+        for cell in self.cells.iter().filter(counted) {
+            let results = self.primitive.opened.then(|| &values[&(cell.draw, cell.inputs)]);
+            let given = (cell.draw, cell.inputs.get(self.me).copied(), results);
+            known.entry(given).or_default().entry(cell.inputs).or_default().push(cell);
+        }
+        known.iter().find_map(|(given, by_inputs)| {
+            let sides: &[bool] = if self.primitive.random { &[false, true] } else { &[false] };
+            let cosets: Vec<Vec<Coset>> = by_inputs
+                .values()
+                .flat_map(|cells| {
+                    let of =
+                        |&flipped| cells.iter().map(|c| self.coset(c, stuck, flipped)).collect();
+                    sides.iter().map(of).collect::<Vec<_>>()
+                })
+                .collect();
+            let spaces = || cosets.iter().flatten().map(|coset| &coset.space);
+            let first = spaces().next().expect("there are runs").clone();
+            let common = spaces().fold(first, |common, space| common.intersection(space));
+            let most = spaces().map(|space| space.rows.len() - common.rows.len()).max();
+            let weight = u64::from(self.base).pow(most.expect("there are runs") as u32);
+            let mixtures: Vec<_> = cosets.iter().map(|all| mixture(all, &common, weight)).collect();
+            telling(&mixtures, tolerance).then(|| format!("given {given:?}, views differ"))
+        })
+    }
+
+    /// The coset of a cell; with the other result where it is a random bit, if `flipped`.
+    fn coset(&self, cell: &Cell, stuck: Option<usize>, flipped: bool) -> Coset {
+        let base = self.base;
+        let of = self.linear.iter().zip(&cell.directions);
+        let free = of.filter(|(word, _)| Some(**word) != stuck);
+        let mut rows: Vec<Vec<u8>> = free.map(|(_, direction)| direction.clone()).collect();
+        let mut offset = cell.offset.clone();
+        if flipped {
+            let result = offset.len() - RESULT;
+            offset[result] = (base + 1 - offset[result]) % base;
+            rows.iter_mut().for_each(|row| row[result] = (base - row[result]) % base);
+        }
+        let space = Space::of(base, rows.iter());
+        space.reduce(&mut offset);
+        Coset { space, offset }
+    }
+}
