@@ -56,6 +56,13 @@ pub fn keep_heap() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(HEAP_BYTES)));
 }
 
+/// Has pages for so many bytes ready in a heap that is kept ([`keep_heap`]), as far as it keeps them.
+///
+/// A process that waits for others anyway spares its run the faults.
+pub fn warm_heap(bytes: usize) {
+    drop(std::hint::black_box(vec![1_u8; bytes.min(HEAP_BYTES)]));
+}
+
 /// Bytes that the share vectors and messages of this thread take.
 pub fn live_bytes() -> usize {
     LIVE_BYTES.get()

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use mpc_bytecode::{Program, Receivers};
 use mpc_protocols::{Comparison, Seeds, Setup, registry};
+use mpc_runtime::buffer::warm_heap;
 use mpc_runtime::{Party, Result};
 use mpc_vm::data::kept::{self, Reader, Reading, Writing};
 use mpc_vm::data::output;
-use mpc_vm::machine::{Binding, Machine};
+use mpc_vm::machine::{Binding, Machine, register_bytes};
 use mpc_vm::net::{Peer, Terms, connect};
 use mpc_vm::prepare::prepare;
 use mpc_vm::session::Session;
@@ -59,7 +60,13 @@ pub(crate) fn run(place: &Place, choice: &Choice, task: Task, started: Instant) 
 
     // what the protocol says of itself does not depend on seeds, so it can be agreed on first
     let none = Seeds { session: [0; 32], own: [0; 32], pair: vec![[0; 32]; parties] };
-    let domain = protocol.build(&setup, me, &none)?.domain().to_string();
+    let scheme = protocol.build(&setup, me, &none)?;
+    let domain = scheme.domain().to_string();
+    if runs {
+        // a party has less than all registers at once, and of what others share one plane is 0
+        warm_heap(register_bytes(&program, &*scheme) / 4 * 3);
+    }
+    drop(scheme);
     let listener = if place.child { Some(inherited_listener()?) } else { None };
     let (mut options, warning) = session.options(me, listener)?;
     if let Some(warning) = warning {

@@ -437,7 +437,7 @@ access! {
 }
 
 /// Bytes that the registers take when all are in use.
-fn register_bytes(program: &Program, protocol: &dyn Protocol) -> usize {
+pub fn register_bytes(program: &Program, protocol: &dyn Protocol) -> usize {
     let Units { number, bit, .. } = protocol.units();
     let of_64 = |units: &[Unit]| units.iter().map(|unit| 8 * unit.words(64) as u64).sum::<u64>();
     let numbers = program.registers(BankName::S).saturating_mul(of_64(&number) / 64);
