@@ -135,32 +135,35 @@ impl Runs<'_> {
             words.iter().for_each(|&word| set(&mut tape, word, digit(digits, word)));
             tape
         };
-        let unit = all_ones(linear);
         let point = draw_digits(base, linear, 1);
         let mut tapes = vec![start.clone()];
-        tapes.extend(linear.iter().map(|word| with(&unit, &[*word])));
-        tapes.extend((0..=linear.len()).map(|n| with(&point, &linear[..n])));
-        let seen = self.see(inputs, &tapes);
+        tapes.extend(linear.iter().map(|&word| {
+            let mut tape = start.clone();
+            set(&mut tape, word, 1);
+            tape
+        }));
+        tapes.push(with(&point, linear));
+        let mut seen = self.see(inputs, &tapes);
         let values = seen.iter().map(|(_, value)| *value).collect();
-        let (once, on_the_way) = seen.split_at(1 + linear.len());
-        let offset = once[0].0.clone();
+        let (at_point, _) = seen.pop().expect("the last");
+        let (offset, _) = seen.remove(0);
         let directions: Vec<_> =
-            once[1..].iter().map(|(told, _)| difference(base, told, &offset)).collect();
-        let mut due = offset.clone();
-        for (i, word) in linear.iter().enumerate() {
-            add(base, &mut due, digit(&point, *word), &directions[i]);
-            if due != on_the_way[i + 1].0 {
-                return Err(i);
-            }
+            seen.iter().map(|(told, _)| difference(base, told, &offset)).collect();
+        let mut due = vec![offset.clone()];
+        for (word, direction) in linear.iter().zip(&directions) {
+            let mut next = due[due.len() - 1].clone();
+            add(base, &mut next, digit(&point, *word), direction);
+            due.push(next);
+        }
+        if due[linear.len()] != at_point {
+            // The first word on the way to the point with which it is elsewhere.
+            let way: Vec<_> = (1..=linear.len()).map(|n| with(&point, &linear[..n])).collect();
+            let seen = self.see(inputs, &way);
+            let apart = |(seen, due): (&Run, &Vec<u8>)| seen.0 != *due;
+            return Err(seen.iter().zip(&due[1..]).position(apart).expect("at the end at least"));
         }
         Ok(Cell { draw: 0, inputs, listed: vec![], values, offset, directions })
     }
-}
-
-fn all_ones(words: &[usize]) -> Digits {
-    let mut digits = vec![];
-    words.iter().for_each(|&word| set(&mut digits, word, 1));
-    digits
 }
 
 fn sum(base: u8, x: &[u8], y: &[u8]) -> Digits {

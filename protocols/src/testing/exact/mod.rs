@@ -394,6 +394,7 @@ enum Views {
 /// All runs of a primitive.
 struct Enumeration {
     primitive: &'static Primitive,
+    parties: usize,
     views: Views,
     /// Words of randomness, but those of coins and those that change nothing.
     words: Vec<usize>,
@@ -443,27 +444,17 @@ impl Enumeration {
         let masks =
             u8::from(primitive.random) + if masked_bits { primitive.shared_bits } else { 0 };
         let tolerance = prime.map_or(0.0, |p| f64::from(masks) / f64::from(p));
-        Enumeration { primitive, views, words, coins: coins.len(), base, tolerance }
+        Enumeration { primitive, parties, views, words, coins: coins.len(), base, tolerance }
     }
 
     /// What somebody learns, if that is anything; or would, if this word were always 0.
     fn leak(&self, stuck: Option<usize>) -> Option<String> {
-        let found = |(me, what)| format!("party {me}: {what}");
-        match &self.views {
-            Views::All(seen) => {
-                let counted = |run: &Seen| stuck.is_none_or(|place| digit(&run.tape, place) == 0);
-                let leak = |(me, seen): (Party, &Vec<Seen>)| {
-                    leaks(self, me, seen, counted).map(|what| (me, what))
-                };
-                seen.iter().enumerate().find_map(leak).map(found)
-            }
-            Views::Cosets(views) => {
-                let leak = |(me, views): (Party, &cosets::Views)| {
-                    views.leak(self.tolerance, stuck).map(|what| (me, what))
-                };
-                views.iter().enumerate().find_map(leak).map(found)
-            }
-        }
+        let counted = |run: &Seen| stuck.is_none_or(|place| digit(&run.tape, place) == 0);
+        let of_party = |me: Party| match &self.views {
+            Views::All(seen) => leaks(self, me, &seen[me], counted),
+            Views::Cosets(views) => views[me].leak(self.tolerance, stuck),
+        };
+        (0..self.parties).find_map(|me| of_party(me).map(|what| format!("party {me}: {what}")))
     }
 }
 
@@ -494,15 +485,14 @@ fn every_run(
 fn all_digits(base: u8, places: &[usize]) -> Vec<Digits> {
     let mut tapes = vec![vec![]];
     for &place in places {
-        let with = |tape: &Digits| {
-            let tape = tape.clone();
-            (0..base).map(move |digit| {
-                let mut tape = tape.clone();
-                set(&mut tape, place, digit);
-                tape
-            })
+        let with = |(tape, digit): (&Digits, u8)| {
+            let mut tape = tape.clone();
+            set(&mut tape, place, digit);
+            tape
         };
-        tapes = tapes.iter().flat_map(with).collect();
+        let each = tapes.iter().flat_map(|tape| (0..base).map(move |digit| (tape, digit)));
+        tapes = each.map(with).collect();
+        assert!(tapes.len() as u128 <= TAPES, "too many tapes");
     }
     tapes
 }
@@ -512,13 +502,14 @@ type Distribution<View> = BTreeMap<View, u64>;
 
 /// Whether one of these differs from the first by more than `tolerance` of all.
 fn telling<View: Ord>(all: &[Distribution<View>], tolerance: f64) -> bool {
-    let share = |of: &Distribution<View>, view: &View| {
-        of.get(view).map_or(0.0, |&n| n as f64) / of.values().sum::<u64>() as f64
-    };
+    let total = |of: &Distribution<View>| of.values().sum::<u64>() as f64;
+    let of_first = total(&all[0]);
     all[1..].iter().any(|other| {
+        let of_other = total(other);
+        let times = |of: &Distribution<View>, view| of.get(view).map_or(0.0, |&n| n as f64);
+        let apart = |view| times(&all[0], view) / of_first - times(other, view) / of_other;
         let views: BTreeSet<&View> = all[0].keys().chain(other.keys()).collect();
-        let apart = views.iter().map(|view| (share(&all[0], view) - share(other, view)).abs());
-        apart.sum::<f64>() / 2.0 > tolerance + 1e-9
+        views.into_iter().map(|view| apart(view).abs()).sum::<f64>() / 2.0 > tolerance + 1e-9
     })
 }
 
