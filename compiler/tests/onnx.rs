@@ -163,6 +163,17 @@ fn a_network_is_a_short_program_and_its_weights_are_beside_it() {
 }
 
 #[test]
+fn outputs_that_nobody_asks_for_are_not_written() {
+    for name in ["classical", "recurrent"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx").join(name);
+        let compiled = onnx::compile("model.onnx", &loader(folder), &Options::default());
+        let (compiled, _) = compiled.unwrap_or_else(|failure| panic!("{:?}", failure.diagnostics));
+        let titles: Vec<_> = compiled.warnings.iter().map(|d| &d.title).collect();
+        assert!(titles.is_empty(), "{name}: {titles:?}");
+    }
+}
+
+#[test]
 fn shapes_that_are_open_are_asked_for_and_those_given_must_fit() {
     let folder = || networks().into_iter().find(|f| f.ends_with("lenet")).unwrap();
     let told = |shape: Option<(&str, Vec<usize>)>| {

@@ -466,6 +466,7 @@ impl<'a> Import<'_, 'a, '_> {
     }
 
     fn finish(mut self, path: &str, model: &Model<'_>) -> Imported {
+        self.p.leave_out_unused();
         let body = self.p.body();
         let mut head = format!("/// {}\n", description(path, model, &self.opsets));
         for module in ["math", "nn", "order", "trig"] {

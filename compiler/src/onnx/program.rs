@@ -1,6 +1,6 @@
 //! The program that an import writes, line by line, and the values in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::rc::Rc;
 
@@ -230,6 +230,24 @@ impl<'o> Program<'o> {
     /// The node of each line.
     pub(super) fn nodes(&mut self) -> Vec<Rc<str>> {
         std::mem::take(&mut self.nodes)
+    }
+
+    /// Leaves out what no later line names: outputs of nodes that nobody asks for.
+    pub(super) fn leave_out_unused(&mut self) {
+        let mut named = BTreeSet::new();
+        let mut kept = vec![true; self.lines.len()];
+        for (line, kept) in self.lines.iter().zip(&mut kept).rev() {
+            let bound = line.strip_prefix("let ").and_then(|rest| rest.split_once(" = "));
+            *kept = bound.is_none_or(|(name, _)| named.contains(name));
+            if *kept {
+                let in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                named.extend(line.split(|c| !in_name(c)).filter(|word| word.starts_with('v')));
+            }
+        }
+        let mut each = kept.iter();
+        self.nodes.retain(|_| each.next() == Some(&true));
+        let mut each = kept.iter();
+        self.lines.retain(|_| each.next() == Some(&true));
     }
 
     /// All lines.
