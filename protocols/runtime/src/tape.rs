@@ -4,10 +4,12 @@
 //! A tape gives each word of each stream one digit below a base. On the thread that holds a [`Reader`]
 //! every stream is read from its tape: digits read as words that are spread evenly over all there are,
 //! from 0 to the largest. Modulo 2 or 4, if that is the base, a word is its digit; and what looks at the
-//! top of a word looks at the digit too.
+//! top of a word looks at the digit too. Where bits of a word go different ways, a word takes a digit for
+//! each of a few *lanes*: of so many bits that follow each other, over and over.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::random::Stream;
@@ -30,6 +32,13 @@ impl Places {
         let next = places.len();
         *places.entry(place).or_insert(next)
     }
+
+    /// The same, numbered in the order of their names, which threads have no part in.
+    pub fn by_name(&self) -> Places {
+        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let numbered = places.keys().zip(0..).map(|(&place, number)| (place, number));
+        Places(Arc::new(Mutex::new(numbered.collect())))
+    }
 }
 
 /// One assignment of digits.
@@ -39,13 +48,28 @@ pub struct Tape {
     pub places: Places,
     /// Number of digits there are: 2, 4, or a small prime.
     pub base: u8,
-    /// By place; 0 at the places behind the last.
+    /// Digits of a word: 1, or more (a power of 2) if the base is 2.
+    pub lanes: usize,
+    /// By place and lane; 0 behind the last.
     pub digits: Vec<u8>,
 }
 
 impl Tape {
-    fn digit(&self, place: usize) -> u8 {
-        self.digits.get(place).copied().unwrap_or(0)
+    fn digit(&self, at: usize) -> u8 {
+        self.digits.get(at).copied().unwrap_or(0)
+    }
+
+    /// Where the digits of a place are.
+    fn at(&self, place: usize) -> Range<usize> {
+        place * self.lanes..(place + 1) * self.lanes
+    }
+
+    fn word(&self, place: usize) -> u64 {
+        if self.lanes == 1 {
+            return word(self.digit(place), self.base);
+        }
+        let lane = u64::MAX / ((1 << self.lanes) - 1);
+        self.at(place).rev().fold(0, |word, at| (word << 1) | (lane * u64::from(self.digit(at))))
     }
 }
 
@@ -73,11 +97,11 @@ impl Reader {
         Reader(())
     }
 
-    /// What this thread has read: digits with the numbers of their places.
+    /// What this thread has read: digits, and where on the tape they are.
     pub fn digits(&self) -> Vec<(usize, u8)> {
         READ.with_borrow(|read| {
             let (tape, places) = read.as_ref().expect("there is a reader");
-            places.iter().map(|&place| (place, tape.digit(place))).collect()
+            places.iter().flat_map(|&place| tape.at(place)).map(|at| (at, tape.digit(at))).collect()
         })
     }
 }
@@ -96,7 +120,7 @@ pub(crate) fn fill(stream: &Stream, first: u64, out: &mut [u64]) -> bool {
         for (position, out) in (first..).zip(out) {
             let place = tape.places.number((name, position));
             met.insert(place);
-            *out = word(tape.digit(place), tape.base);
+            *out = tape.word(place);
         }
         true
     })

@@ -4,7 +4,8 @@
 //! *listed*), what it is told is affine in all others, over the integers modulo the prime base. As these are
 //! uniform, so is it on a coset, and its distribution is a mixture of such. All assignments of the listed words
 //! are gone through, and a few of what the party knows: given that, views are to be independent of secrets, or
-//! they would not be at all.
+//! they would not be at all. Where too many words are listed, the party is taken to know most of them: what
+//! tells it nothing then tells it nothing as it is.
 //!
 //! Whether it is affine is tried at random points, when a word is taken as linear and once more for each coset.
 
@@ -28,6 +29,8 @@ const ORDERS: u64 = 4;
 const BATCH: usize = 256;
 /// Most points of a coset, modulo what all of them have in common.
 const MOST: usize = 1 << 14;
+/// Most assignments of the listed words that are gone through.
+const ASSIGNMENTS: u64 = 1 << 9;
 
 /// Digits of a result, behind what is told.
 const RESULT: usize = 2;
@@ -124,18 +127,100 @@ impl Runs<'_> {
         (linear, listed)
     }
 
-    /// The runs with one assignment of all that is not linear.
+    /// Of the listed words, some that seem to hide what the others do not: at a few points what inputs change
+    /// is a sum of what they and the linear words change, and is not without one of them. None if even all of
+    /// them do not hide it. They are left out in this order.
+    fn kept(
+        &self,
+        known: &[usize],
+        linear: &[usize],
+        listed: &[usize],
+        order: u64,
+    ) -> Option<Vec<usize>> {
+        struct Group {
+            linear: Space,
+            listed: Vec<Vec<u8>>,
+            /// What is to be hidden.
+            changes: Vec<Vec<u8>>,
+        }
+        let base = self.base;
+        let mut groups = vec![];
+        for draw in 1..=POINTS as u64 {
+            let start = draw_digits(base, &[known, listed].concat(), draw);
+            let mut tapes = vec![start.clone()];
+            tapes.extend(linear.iter().chain(listed).map(|&word| {
+                let mut tape = start.clone();
+                set(&mut tape, word, (digit(&start, word) + 1) % base);
+                tape
+            }));
+            let mut alike: BTreeMap<_, Vec<Vec<Run>>> = BTreeMap::new();
+            for inputs in INPUTS {
+                let seen = self.see(inputs, &tapes);
+                let values: BTreeSet<i128> = seen.iter().map(|(_, value)| *value).collect();
+                let given = (inputs.get(self.me).copied(), self.primitive.opened.then_some(values));
+                alike.entry(given).or_default().push(seen);
+            }
+            for of_inputs in alike.into_values() {
+                let (first, _) = &of_inputs[0][0];
+                let steps = |words: &[Run]| -> Vec<_> {
+                    words.iter().map(|(told, _)| difference(base, told, first)).collect()
+                };
+                let (by_linear, by_listed) = of_inputs[0][1..].split_at(linear.len());
+                let mut changes: Vec<_> =
+                    of_inputs[1..].iter().map(|seen| difference(base, &seen[0].0, first)).collect();
+                if self.primitive.random {
+                    let mut flip = vec![0; first.len()];
+                    flip[first.len() - RESULT] = 1;
+                    changes.push(flip);
+                }
+                let linear = Space::of(base, steps(by_linear).iter());
+                groups.push(Group { linear, listed: steps(by_listed), changes });
+            }
+        }
+        let hide = |kept: &[usize]| {
+            groups.iter().all(|Group { linear, listed, changes }| {
+                let mut space = linear.clone();
+                kept.iter().for_each(|&i| space.extend(listed[i].clone()));
+                changes.iter().all(|change| {
+                    let mut rest = change.clone();
+                    space.reduce(&mut rest);
+                    rest.iter().all(|&digit| digit == 0)
+                })
+            })
+        };
+        let mut kept: Vec<usize> = (0..listed.len()).collect();
+        if !hide(&kept) {
+            return None;
+        }
+        let mut words = kept.clone();
+        words.sort_by_cached_key(|&i| any(order, i));
+        for word in words {
+            let without: Vec<usize> = kept.iter().copied().filter(|&i| i != word).collect();
+            if hide(&without) {
+                kept = without;
+            }
+        }
+        Some(kept.into_iter().map(|i| listed[i]).collect())
+    }
+
+    /// The runs with one assignment of all that is not linear, and one point of the rest to see that it is.
     ///
     /// # Errors
     /// The place, among those that are linear, of a word that is not.
-    fn cell(&self, inputs: [i128; 2], start: &Digits, linear: &[usize]) -> Result<Cell, usize> {
+    fn cell(
+        &self,
+        inputs: [i128; 2],
+        start: &Digits,
+        linear: &[usize],
+        draw: u64,
+    ) -> Result<Cell, usize> {
         let base = self.base;
         let with = |digits: &Digits, words: &[usize]| {
             let mut tape = start.clone();
             words.iter().for_each(|&word| set(&mut tape, word, digit(digits, word)));
             tape
         };
-        let point = draw_digits(base, linear, 1);
+        let point = draw_digits(base, linear, draw);
         let mut tapes = vec![start.clone()];
         tapes.extend(linear.iter().map(|&word| {
             let mut tape = start.clone();
@@ -273,6 +358,7 @@ impl Views {
     pub(super) fn new(
         scheme: Scheme,
         primitive: &'static Primitive,
+        tolerance: f64,
         (places, base): (&Places, u8),
         me: Party,
         (known, hidden): (&[usize], &[usize]),
@@ -293,12 +379,59 @@ impl Views {
                 (linear, listed) = other;
             }
         }
-        let mut cells = loop {
-            match Views::cells(&runs, known, &linear, &listed) {
-                Ok(cells) => break cells,
+        loop {
+            match Views::gone_through(&runs, tolerance, known, &linear, &listed) {
+                Ok(views) => return views,
                 Err(i) => listed.push(linear.remove(i)),
             }
+        }
+    }
+
+    /// The runs. Where too many words are listed, most of them are given to the party, as though it knew them: if
+    /// that tells it nothing, it learns nothing without them.
+    ///
+    /// # Errors
+    /// Those of [`Runs::cell`].
+    fn gone_through(
+        runs: &Runs<'_>,
+        tolerance: f64,
+        known: &[usize],
+        linear: &[usize],
+        listed: &[usize],
+    ) -> Result<Views, usize> {
+        let few = |words: &[usize]| {
+            let assignments = u64::from(runs.base).checked_pow(words.len() as u32);
+            assignments.is_some_and(|n| n <= ASSIGNMENTS)
         };
+        if few(listed) {
+            return Views::of(runs, known, linear, listed);
+        }
+        for order in 0..ORDERS {
+            let Some(kept) = runs.kept(known, linear, listed, order) else { break };
+            if !few(&kept) {
+                continue;
+            }
+            let given = listed.iter().filter(|word| !kept.contains(word));
+            let known: Vec<usize> = known.iter().chain(given).copied().collect();
+            let views = Views::of(runs, &known, linear, &kept)?;
+            if views.leak(tolerance, None).is_none() {
+                println!("party {}: knows {} words more", runs.me, listed.len() - kept.len());
+                return Ok(views);
+            }
+        }
+        let (what, me, words) = (runs.primitive.name, runs.me, listed.len());
+        panic!(
+            "{what}: party {me} learns something, or {words} words that are not linear are too many"
+        );
+    }
+
+    fn of(
+        runs: &Runs<'_>,
+        known: &[usize],
+        linear: &[usize],
+        listed: &[usize],
+    ) -> Result<Views, usize> {
+        let mut cells = Views::cells(runs, known, linear, listed)?;
         // What is the same in all runs tells nothing; the result stays where it is.
         let width = cells[0].offset.len();
         let varies = |i: &usize| {
@@ -314,7 +447,14 @@ impl Views {
                 *row = kept.iter().map(|&i| row[i]).collect();
             }
         }
-        Views { me, primitive, base, linear, listed, cells }
+        Ok(Views {
+            me: runs.me,
+            primitive: runs.primitive,
+            base: runs.base,
+            linear: linear.to_vec(),
+            listed: listed.to_vec(),
+            cells,
+        })
     }
 
     fn cells(
@@ -329,7 +469,7 @@ impl Views {
             for listed in all_digits(runs.base, listed) {
                 let start = sum(runs.base, &known, &listed);
                 for inputs in INPUTS {
-                    let cell = runs.cell(inputs, &start, linear)?;
+                    let cell = runs.cell(inputs, &start, linear, 1 + cells.len() as u64)?;
                     cells.push(Cell { draw, listed: listed.clone(), ..cell });
                 }
             }

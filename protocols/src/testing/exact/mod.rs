@@ -205,7 +205,8 @@ impl Watched {
         name.extend_from_slice(&frame.header.encode());
         let wide = self.scheme.wide.iter().any(|label| Label(label).id() == frame.header.label);
         let element = if wide { 2 * ELEMENT } else { ELEMENT };
-        let digits = if payload.len().is_multiple_of(element) {
+        let numbers = self.scheme.lanes == 1 && payload.len().is_multiple_of(element);
+        let digits = if numbers {
             // Elements of a field are below the base; rows of numbers, low bytes first.
             payload.chunks_exact(element).map(|element| element[0] % self.base).collect()
         } else {
@@ -291,7 +292,8 @@ fn run(
     (base, tapes): (u8, &[Digits]),
 ) -> Vec<Vec<Ran>> {
     local::run_each(scheme.parties, tapes.len(), |i, end| {
-        let tape = Tape { places: places.clone(), base, digits: tapes[i].clone() };
+        let digits = tapes[i].clone();
+        let tape = Tape { places: places.clone(), base, lanes: scheme.lanes, digits };
         one_run(scheme, primitive, values, tape, end)
     })
 }
@@ -321,7 +323,7 @@ fn one_run(
     let value = together(&mut executor, OPENING, &protocol, move |p, step| {
         Box::pin(async move {
             // That of bits works on words of many of them.
-            if p.verifies() && !primitive.bits {
+            if p.verifies() && !primitive.bits && scheme.lanes == 1 {
                 p.check(step).await?;
             }
             if primitive.bits {
@@ -375,9 +377,10 @@ struct Scheme {
     masked_bits: bool,
     /// Messages of elements of twice the length.
     wide: &'static [&'static str],
-    /// Bits that stand in the byte of a shared bit. A word gives the others a copy of the first one's mask, which is
-    /// no mask for them.
+    /// Bits that stand in the byte of shared bits. A word gives others a copy of a mask, which is no mask for them.
     bits: u8,
+    /// Digits of a word ([`Tape::lanes`]). With more than one, all that is sent is bits.
+    lanes: usize,
 }
 
 /// Both inputs, each 0 or 1.
@@ -409,30 +412,41 @@ struct Enumeration {
 
 impl Enumeration {
     fn new(scheme: Scheme, primitive: &'static Primitive) -> Enumeration {
-        let Scheme { parties, prime, masked_bits, .. } = scheme;
-        let places = Places::default();
+        let Scheme { parties, prime, masked_bits, lanes, .. } = scheme;
+        let met = Places::default();
+        run(scheme, primitive, [0, 0], &met, (prime.unwrap_or(2), &[vec![]]));
+        let places = met.by_name();
         let zero = run(scheme, primitive, [0, 0], &places, (prime.unwrap_or(2), &[vec![]]));
-        let words = places.count();
+        let words = places.count() * lanes;
         let names = |&place: &usize| {
-            let before = places.count();
             let mut tape = vec![];
             set(&mut tape, place, 1);
-            run(scheme, primitive, [0, 0], &places, (prime.unwrap_or(2), &[tape]));
-            places.count() > before
+            let ran = run(scheme, primitive, [0, 0], &places, (prime.unwrap_or(2), &[tape]));
+            ran.iter().zip(&zero).any(|(ran, zero)| ran[0].read != zero[0].read)
         };
         let (coins, mut words): (Vec<usize>, Vec<usize>) = (0..words).partition(names);
         let met = places.count();
         let tapes =
             |base: u8| u128::from(base).checked_pow(words.len() as u32).unwrap_or(u128::MAX);
-        let few = tapes(4) <= TAPES_BY_CHOICE && !primitive.bits;
+        let few = tapes(4) <= TAPES_BY_CHOICE && !primitive.bits && lanes == 1;
         let base = prime.unwrap_or(if few { 4 } else { 2 });
+        let masks =
+            u8::from(primitive.random) + if masked_bits { primitive.shared_bits } else { 0 };
+        let tolerance = prime.map_or(0.0, |p| f64::from(masks) / f64::from(p));
         let views = if tapes(base) <= TAPES {
             Views::All(every_run(scheme, primitive, &places, (base, &all_digits(base, &words))))
         } else {
             let of_party = |me: Party| {
                 let (known, hidden): (Vec<usize>, Vec<usize>) =
                     words.iter().partition(|place| zero[me][0].read.contains(place));
-                cosets::Views::new(scheme, primitive, (&places, base), me, (&known, &hidden))
+                cosets::Views::new(
+                    scheme,
+                    primitive,
+                    tolerance,
+                    (&places, base),
+                    me,
+                    (&known, &hidden),
+                )
             };
             Views::Cosets((0..parties).map(of_party).collect())
         };
@@ -441,9 +455,6 @@ impl Enumeration {
             words.retain(|word| matter.contains(word));
         }
         assert_eq!(places.count(), met, "{}: what is read depends on it", primitive.name);
-        let masks =
-            u8::from(primitive.random) + if masked_bits { primitive.shared_bits } else { 0 };
-        let tolerance = prime.map_or(0.0, |p| f64::from(masks) / f64::from(p));
         Enumeration { primitive, parties, views, words, coins: coins.len(), base, tolerance }
     }
 
@@ -588,6 +599,7 @@ const REP3: Scheme = Scheme {
     masked_bits: false,
     wide: &[],
     bits: 1,
+    lanes: 1,
 };
 const REP4: Scheme =
     Scheme { name: "rep4-ring", build: schemes::rep4_ring::build, parties: 4, ..REP3 };
@@ -610,6 +622,13 @@ fn three_parties_with_replicated_bits_see_nothing() {
 #[test]
 fn three_parties_see_nothing_of_an_order() {
     hidden(REP3, &SHUFFLES);
+    for (name, build) in [
+        ("rep3-bin", schemes::rep3_bin::build as Build),
+        ("ps-rep3-bin", schemes::ps_rep3_bin::build),
+    ] {
+        // Two rows of two bits.
+        hidden(Scheme { lanes: 4, bits: 4, ..ring(name, build) }, &SHUFFLES);
+    }
 }
 
 const fn over_field(name: &'static str, build: Build, prime: u8) -> Scheme {
@@ -685,6 +704,7 @@ fn three_parties_of_whom_one_may_cheat_see_nothing() {
     hidden(sacrifice, &OF_BITS);
     hidden(sacrifice, &OF_NUMBERS[..5]);
     hidden_at_length(sacrifice, &OF_NUMBERS[5..]);
+    hidden_at_length(sacrifice, &SHUFFLES);
     hidden(ring("ps-rep3-bin", schemes::ps_rep3_bin::build), &OF_BITS);
 }
 
@@ -705,6 +725,7 @@ fn three_parties_with_macs_see_nothing() {
     hidden(macs, &OF_BITS);
     hidden(macs, &OF_NUMBERS[..5]);
     hidden_at_length(macs, &OF_NUMBERS[5..]);
+    hidden_at_length(macs, &SHUFFLES);
 }
 
 #[test]
@@ -714,6 +735,7 @@ fn three_parties_with_triples_see_nothing() {
     hidden(triples, &OF_BITS);
     hidden(triples, &OF_NUMBERS[..2]);
     hidden_at_length(triples, &OF_NUMBERS[2..]);
+    hidden_at_length(triples, &SHUFFLES);
 }
 
 #[test]
