@@ -16,7 +16,7 @@ use mpc_runtime::tape::Places;
 
 use super::{
     Digits, Distribution, INPUTS, Primitive, Scheme, all_digits, any, digit, draw_digits, run, set,
-    telling,
+    tapes, telling, with,
 };
 
 /// Draws of what the party knows; in the first it is 0.
@@ -30,7 +30,7 @@ const BATCH: usize = 256;
 /// Most points of a coset, modulo what all of them have in common.
 const MOST: usize = 1 << 14;
 /// Most assignments of the listed words that are gone through.
-const ASSIGNMENTS: u64 = 1 << 9;
+const ASSIGNMENTS: u128 = 1 << 10;
 
 /// Digits of a result, behind what is told.
 const RESULT: usize = 2;
@@ -148,11 +148,8 @@ impl Runs<'_> {
         for draw in 1..=POINTS as u64 {
             let start = draw_digits(base, &[known, listed].concat(), draw);
             let mut tapes = vec![start.clone()];
-            tapes.extend(linear.iter().chain(listed).map(|&word| {
-                let mut tape = start.clone();
-                set(&mut tape, word, (digit(&start, word) + 1) % base);
-                tape
-            }));
+            let changed = |&word| with(&start, word, (digit(&start, word) + 1) % base);
+            tapes.extend(linear.iter().chain(listed).map(changed));
             let mut alike: BTreeMap<_, Vec<Vec<Run>>> = BTreeMap::new();
             for inputs in INPUTS {
                 let seen = self.see(inputs, &tapes);
@@ -215,19 +212,15 @@ impl Runs<'_> {
         draw: u64,
     ) -> Result<Cell, usize> {
         let base = self.base;
-        let with = |digits: &Digits, words: &[usize]| {
+        let point = draw_digits(base, linear, draw);
+        let to_point = |words: &[usize]| {
             let mut tape = start.clone();
-            words.iter().for_each(|&word| set(&mut tape, word, digit(digits, word)));
+            words.iter().for_each(|&word| set(&mut tape, word, digit(&point, word)));
             tape
         };
-        let point = draw_digits(base, linear, draw);
         let mut tapes = vec![start.clone()];
-        tapes.extend(linear.iter().map(|&word| {
-            let mut tape = start.clone();
-            set(&mut tape, word, 1);
-            tape
-        }));
-        tapes.push(with(&point, linear));
+        tapes.extend(linear.iter().map(|&word| with(start, word, 1)));
+        tapes.push(to_point(linear));
         let mut seen = self.see(inputs, &tapes);
         let values = seen.iter().map(|(_, value)| *value).collect();
         let (at_point, _) = seen.pop().expect("the last");
@@ -242,7 +235,7 @@ impl Runs<'_> {
         }
         if due[linear.len()] != at_point {
             // The first word on the way to the point with which it is elsewhere.
-            let way: Vec<_> = (1..=linear.len()).map(|n| with(&point, &linear[..n])).collect();
+            let way: Vec<_> = (1..=linear.len()).map(|n| to_point(&linear[..n])).collect();
             let seen = self.see(inputs, &way);
             let apart = |(seen, due): (&Run, &Vec<u8>)| seen.0 != *due;
             return Err(seen.iter().zip(&due[1..]).position(apart).expect("at the end at least"));
@@ -399,10 +392,7 @@ impl Views {
         linear: &[usize],
         listed: &[usize],
     ) -> Result<Views, usize> {
-        let few = |words: &[usize]| {
-            let assignments = u64::from(runs.base).checked_pow(words.len() as u32);
-            assignments.is_some_and(|n| n <= ASSIGNMENTS)
-        };
+        let few = |words: &[usize]| tapes(runs.base, words.len()) <= ASSIGNMENTS;
         if few(listed) {
             return Views::of(runs, known, linear, listed);
         }

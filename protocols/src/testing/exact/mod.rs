@@ -259,6 +259,18 @@ fn set(digits: &mut Digits, place: usize, digit: u8) {
     digits[place] = digit;
 }
 
+/// The same but for one digit.
+fn with(digits: &[u8], place: usize, digit: u8) -> Digits {
+    let mut digits = digits.to_vec();
+    set(&mut digits, place, digit);
+    digits
+}
+
+/// How many tapes there are that differ at so many places.
+fn tapes(base: u8, places: usize) -> u128 {
+    u128::from(base).checked_pow(places as u32).unwrap_or(u128::MAX)
+}
+
 /// What came of one tape: a party's view, and the result.
 struct Seen {
     tape: Digits,
@@ -419,21 +431,18 @@ impl Enumeration {
         let zero = run(scheme, primitive, [0, 0], &places, (prime.unwrap_or(2), &[vec![]]));
         let words = places.count() * lanes;
         let names = |&place: &usize| {
-            let mut tape = vec![];
-            set(&mut tape, place, 1);
+            let tape = with(&[], place, 1);
             let ran = run(scheme, primitive, [0, 0], &places, (prime.unwrap_or(2), &[tape]));
             ran.iter().zip(&zero).any(|(ran, zero)| ran[0].read != zero[0].read)
         };
         let (coins, mut words): (Vec<usize>, Vec<usize>) = (0..words).partition(names);
         let met = places.count();
-        let tapes =
-            |base: u8| u128::from(base).checked_pow(words.len() as u32).unwrap_or(u128::MAX);
-        let few = tapes(4) <= TAPES_BY_CHOICE && !primitive.bits && lanes == 1;
+        let few = tapes(4, words.len()) <= TAPES_BY_CHOICE && !primitive.bits && lanes == 1;
         let base = prime.unwrap_or(if few { 4 } else { 2 });
         let masks =
             u8::from(primitive.random) + if masked_bits { primitive.shared_bits } else { 0 };
         let tolerance = prime.map_or(0.0, |p| f64::from(masks) / f64::from(p));
-        let views = if tapes(base) <= TAPES {
+        let views = if tapes(base, words.len()) <= TAPES {
             Views::All(every_run(scheme, primitive, &places, (base, &all_digits(base, &words))))
         } else {
             let of_party = |me: Party| {
@@ -496,13 +505,8 @@ fn every_run(
 fn all_digits(base: u8, places: &[usize]) -> Vec<Digits> {
     let mut tapes = vec![vec![]];
     for &place in places {
-        let with = |(tape, digit): (&Digits, u8)| {
-            let mut tape = tape.clone();
-            set(&mut tape, place, digit);
-            tape
-        };
         let each = tapes.iter().flat_map(|tape| (0..base).map(move |digit| (tape, digit)));
-        tapes = each.map(with).collect();
+        tapes = each.map(|(tape, digit)| with(tape, place, digit)).collect();
         assert!(tapes.len() as u128 <= TAPES, "too many tapes");
     }
     tapes
@@ -622,12 +626,13 @@ fn three_parties_with_replicated_bits_see_nothing() {
 #[test]
 fn three_parties_see_nothing_of_an_order() {
     hidden(REP3, &SHUFFLES);
-    for (name, build) in [
-        ("rep3-bin", schemes::rep3_bin::build as Build),
-        ("ps-rep3-bin", schemes::ps_rep3_bin::build),
-    ] {
+    let of_bits = [
+        ring("rep3-bin", schemes::rep3_bin::build),
+        ring("ps-rep3-bin", schemes::ps_rep3_bin::build),
+    ];
+    for scheme in of_bits {
         // Two rows of two bits.
-        hidden(Scheme { lanes: 4, bits: 4, ..ring(name, build) }, &SHUFFLES);
+        hidden(Scheme { lanes: 4, bits: 4, ..scheme }, &SHUFFLES);
     }
 }
 
