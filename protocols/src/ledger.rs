@@ -14,7 +14,7 @@ use mpc_runtime::{Depth, Party, Phase, Step};
 use crate::algebra::contraction::Contraction;
 use crate::blocks;
 use crate::cost::{Call, Cost, Sent, Truncation, Verb};
-use crate::protocol::{Domain, Fut, Protocol, Units, now};
+use crate::protocol::{Domain, Fut, Protocol, Security, Units, now};
 use crate::value::{Clear, ClearBits, ClearVec, Shares, Unit};
 use crate::verbs::for_each_verb;
 
@@ -256,6 +256,10 @@ macro_rules! said_by_scheme {
             self.scheme.addends()
         }
 
+        fn security(&self) -> Security {
+            self.scheme.security()
+        }
+
         fn verifies(&self) -> bool {
             self.scheme.verifies()
         }
@@ -324,6 +328,29 @@ macro_rules! define_ledger {
 
             fn public_bits<'a>(&'a self, _: &'a Step, x: &'a ClearBits) -> Fut<'a> {
                 now(self.local(x.len(), x.depth, true))
+            }
+
+            fn publish<'a>(
+                &'a self,
+                step: &'a Step,
+                owner: Party,
+                x: &'a Clear,
+                bits: u32,
+            ) -> Fut<'a, Clear> {
+                let bytes = blocks::publish::bytes(x.len(), bits);
+                let cost = blocks::publish::cost(owner, self.parties, bytes);
+                now(Clear::absent(x.len(), self.enter(step, x.depth, &cost)))
+            }
+
+            fn publish_bits<'a>(
+                &'a self,
+                step: &'a Step,
+                owner: Party,
+                x: &'a ClearBits,
+            ) -> Fut<'a, ClearBits> {
+                let bytes = blocks::publish::bytes_of_bits(x.len());
+                let cost = blocks::publish::cost(owner, self.parties, bytes);
+                now(ClearBits::absent(x.len(), self.enter(step, x.depth, &cost)))
             }
 
             $( fn $required<'a>(&'a self, step: &'a Step, $($need: $need_ty),*) -> Fut<'a, $needed> {

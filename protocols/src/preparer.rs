@@ -13,7 +13,7 @@ use crate::algebra::contraction::Contraction;
 use crate::blocks;
 use crate::cost::{Call, Cost, Truncation, Verb};
 use crate::ledger::{Phantom, said_by_scheme};
-use crate::protocol::{Domain, Fut, Keys, Protocol, Units, now};
+use crate::protocol::{Domain, Fut, Keys, Protocol, Security, Units, now};
 use crate::value::{Clear, ClearBits, ClearVec, Shares};
 use crate::verbs::for_each_verb;
 
@@ -248,6 +248,25 @@ macro_rules! define_preparer {
 
             fn public_bits<'a>(&'a self, step: &'a Step, x: &'a ClearBits) -> Fut<'a> {
                 if ahead(step) { self.scheme.public_bits(step, x) } else { now(Shares::phantom(x.len(), x.depth)) }
+            }
+
+            fn publish<'a>(
+                &'a self,
+                _: &'a Step,
+                _: Party,
+                x: &'a Clear,
+                _: u32,
+            ) -> Fut<'a, Clear> {
+                now(Clear::absent(x.len(), Depth::ZERO))
+            }
+
+            fn publish_bits<'a>(
+                &'a self,
+                _: &'a Step,
+                _: Party,
+                x: &'a ClearBits,
+            ) -> Fut<'a, ClearBits> {
+                now(ClearBits::absent(x.len(), Depth::ZERO))
             }
 
             $( fn $required<'a>(&'a self, step: &'a Step, $($need: $need_ty),*) -> Fut<'a, $needed> {

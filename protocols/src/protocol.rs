@@ -317,6 +317,11 @@ macro_rules! define_protocol {
                 now(false)
             }
 
+            /// Against whom this protocol protects.
+            fn security(&self) -> Security {
+                Security::Malicious
+            }
+
             /// Whether peers that do as they like are found out by [`Protocol::check`] only. Then a
             /// value leaves in four steps, and no other verb is under way during a check: everything
             /// so far is checked, the value is opened, the opening is checked, the value is used. What a
@@ -399,6 +404,30 @@ macro_rules! define_protocol {
 
             /// A public bit as a share.
             fn public_bits<'a>(&'a self, step: &'a Step, x: &'a ClearBits) -> Fut<'a>;
+
+            /// The numbers that `owner` has in `x` (absent elsewhere), to all. Only where parties
+            /// follow the protocol ([`Protocol::security`]): nobody sees what others are told.
+            fn publish<'a>(
+                &'a self,
+                step: &'a Step,
+                owner: Party,
+                x: &'a Clear,
+                bits: u32,
+            ) -> Fut<'a, Clear> {
+                assert!(self.security() != Security::Malicious, "all are to be told the same");
+                Box::pin(blocks::publish::numbers(step, owner, x, bits))
+            }
+
+            /// As [`Protocol::publish`], for bits.
+            fn publish_bits<'a>(
+                &'a self,
+                step: &'a Step,
+                owner: Party,
+                x: &'a ClearBits,
+            ) -> Fut<'a, ClearBits> {
+                assert!(self.security() != Security::Malicious, "all are to be told the same");
+                Box::pin(blocks::publish::bits(step, owner, x))
+            }
 
             $( $(#[$required_doc])*
             fn $required<'a>(&'a self, step: &'a Step, $($need: $need_ty),*) -> Fut<'a, $needed>; )*

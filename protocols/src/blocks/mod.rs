@@ -15,6 +15,7 @@ pub mod netlist;
 pub mod network;
 pub mod ot;
 pub mod pairs;
+pub mod publish;
 pub mod shuffle;
 pub mod sort;
 pub mod split;

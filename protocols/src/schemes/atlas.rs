@@ -36,7 +36,7 @@ pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>
 pub(crate) struct ByKings;
 
 impl MakeFieldScheme for ByKings {
-    const NAME: &str = INFO.name;
+    const INFO: Info = INFO;
 
     fn maskers(parties: usize) -> usize {
         shamir::maskers(parties)

@@ -114,6 +114,10 @@ impl Blank {
 }
 
 impl Protocol for Blank {
+    fn security(&self) -> Security {
+        Security::None
+    }
+
     fn domain(&self) -> Domain {
         Domain::Ring { bits: self.ring }
     }

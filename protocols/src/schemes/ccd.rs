@@ -271,6 +271,10 @@ async fn receive(op: &Op<'_>, from: Party, label: Label, len: usize) -> Result<P
 }
 
 impl BinaryScheme for Ccd {
+    fn security(&self) -> Security {
+        Security::SemiHonest
+    }
+
     fn parties(&self) -> usize {
         self.sharing.n
     }

@@ -51,7 +51,7 @@ pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>
 pub(crate) struct ByTriples;
 
 impl MakeFieldScheme for ByTriples {
-    const NAME: &str = INFO.name;
+    const INFO: Info = INFO;
 
     fn maskers(_: usize) -> usize {
         SUMMANDS

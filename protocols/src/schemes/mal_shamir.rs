@@ -44,7 +44,7 @@ pub const INFO: Info = Info {
 pub(crate) struct ByTriples;
 
 impl MakeFieldScheme for ByTriples {
-    const NAME: &str = INFO.name;
+    const INFO: Info = INFO;
 
     fn maskers(parties: usize) -> usize {
         summands(parties)

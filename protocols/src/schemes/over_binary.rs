@@ -25,7 +25,7 @@ use crate::blocks::wires::{Wires, clear_rows};
 use crate::blocks::{circuits, linear, shuffle, sort};
 use crate::cost::{Call, Cost, Truncation, Verb};
 use crate::ledger::Ledger;
-use crate::protocol::{Domain, Fut, Keys, Protocol, Setup, TILE_BITS, Units, now};
+use crate::protocol::{Domain, Fut, Keys, Protocol, Security, Setup, TILE_BITS, Units, now};
 use crate::value::{Clear, ClearBits, Plane, Shares, Unit};
 
 /// Verbs on shared bits: all that a binary scheme has to say.
@@ -79,6 +79,11 @@ pub trait BinaryScheme {
 
     /// `n` uniform bits that nobody knows.
     fn random_bits<'a>(&'a self, step: &'a Step, n: usize) -> Fut<'a>;
+
+    /// As [`Protocol::security`].
+    fn security(&self) -> Security {
+        Security::Malicious
+    }
 
     /// As [`Protocol::verifies`].
     fn verifies(&self) -> bool {
@@ -746,6 +751,10 @@ impl Protocol for OverBinary {
             let own = matches!(call.verb, Verb::Shuffle { width } if self.shuffle_cost(call, width).is_some());
             Ok(!own && self.run(p, step, call).await?.is_some())
         })
+    }
+
+    fn security(&self) -> Security {
+        self.scheme.security()
     }
 
     fn verifies(&self) -> bool {

@@ -15,7 +15,7 @@ use crate::algebra::field::{F61, F127, F255, Prime};
 use crate::algebra::matrix;
 use crate::blocks::shuffle;
 use crate::cost::{Call, Cost, Truncation, Verb};
-use crate::protocol::{Domain, Fut, Keys, Protocol, Seeds, Setup, Units, now};
+use crate::protocol::{Domain, Fut, Info, Keys, Protocol, Security, Seeds, Setup, Units, now};
 use crate::value::{Clear, ClearBits, ClearVec, Plane, Shares, Unit};
 use crate::workers::Workers;
 
@@ -154,8 +154,8 @@ pub(crate) trait FieldScheme<F: Prime> {
 
 /// How a scheme is made once the field is known.
 pub(crate) trait MakeFieldScheme {
-    /// Name at the command line.
-    const NAME: &str;
+    /// What it promises.
+    const INFO: Info;
 
     /// How many numbers a mask is the sum of.
     fn maskers(parties: usize) -> usize;
@@ -178,7 +178,7 @@ pub(crate) fn build<M: MakeFieldScheme>(
         ..=F61::BITS => OverField::<F61>::build::<M>(setup, me, seeds),
         _ if needed <= F127::BITS => OverField::<F127>::build::<M>(setup, me, seeds),
         _ if needed <= F255::BITS => OverField::<F255>::build::<M>(setup, me, seeds),
-        _ => Err(too_wide(M::NAME, setup, needed)),
+        _ => Err(too_wide(M::INFO.name, setup, needed)),
     }
 }
 
@@ -240,6 +240,7 @@ fn bit<F: Prime>(bit: bool) -> F {
 /// A protocol made of a scheme over a field.
 struct OverField<F> {
     scheme: Rc<dyn FieldScheme<F>>,
+    security: Security,
     maskers: usize,
     stat_sec: u32,
     truncation: Truncation,
@@ -253,7 +254,8 @@ impl<F: Prime> OverField<F> {
     ) -> Result<Rc<dyn Protocol>> {
         let Setup { stat_sec, truncation, .. } = *setup;
         let (scheme, maskers) = (M::make::<F>(setup, me, seeds)?, M::maskers(setup.parties));
-        Ok(Rc::new(OverField { scheme, maskers, stat_sec, truncation }))
+        let security = M::INFO.security;
+        Ok(Rc::new(OverField { scheme, security, maskers, stat_sec, truncation }))
     }
 
     /// A vector of which `fill(plane, first, tile)` sets the tiles of all planes.
@@ -437,6 +439,10 @@ impl<F: Prime> Protocol for OverField<F> {
             }
         }
         Some(Cost::local(self.scheme.parties()))
+    }
+
+    fn security(&self) -> Security {
+        self.security
     }
 
     fn verifies(&self) -> bool {

@@ -104,6 +104,10 @@ fn test_two<'a>(a: &Shares, b: &Shares, f: impl Fn(&i128, &i128) -> bool) -> Fut
 }
 
 impl Protocol for Plain {
+    fn security(&self) -> Security {
+        Security::None
+    }
+
     fn domain(&self) -> Domain {
         Domain::Ring { bits: 128 }
     }

@@ -56,7 +56,7 @@ pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>
 pub(crate) struct SemiHonest;
 
 impl MakeFieldScheme for SemiHonest {
-    const NAME: &str = INFO.name;
+    const INFO: Info = INFO;
 
     fn maskers(_: usize) -> usize {
         PARTIES

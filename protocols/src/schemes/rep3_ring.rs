@@ -355,6 +355,10 @@ fn index_bits(n: usize, bits: u32) -> u32 {
 }
 
 impl<W: Word> Protocol for Rep3<W> {
+    fn security(&self) -> Security {
+        Security::SemiHonest
+    }
+
     fn domain(&self) -> Domain {
         Domain::Ring { bits: W::BITS }
     }

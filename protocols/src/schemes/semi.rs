@@ -91,6 +91,10 @@ impl<N: Number> Semi<N> {
 }
 
 impl<N: Number> Protocol for Semi<N> {
+    fn security(&self) -> Security {
+        Security::SemiHonest
+    }
+
     fn domain(&self) -> Domain {
         N::DOMAIN
     }

@@ -112,6 +112,10 @@ impl<N: Number> Semi2k<N> {
 }
 
 impl<N: Number> Protocol for Semi2k<N> {
+    fn security(&self) -> Security {
+        Security::SemiHonest
+    }
+
     fn domain(&self) -> Domain {
         N::DOMAIN
     }

@@ -57,6 +57,10 @@ struct SemiBin {
 }
 
 impl BinaryScheme for SemiBin {
+    fn security(&self) -> Security {
+        Security::SemiHonest
+    }
+
     fn parties(&self) -> usize {
         self.n
     }

@@ -53,7 +53,7 @@ pub const INFO: Info = Info {
 pub(crate) struct ByMacs;
 
 impl MakeFieldScheme for ByMacs {
-    const NAME: &str = INFO.name;
+    const INFO: Info = INFO;
 
     fn maskers(parties: usize) -> usize {
         summands(parties)

@@ -302,6 +302,10 @@ impl Yao {
 }
 
 impl BinaryScheme for Yao {
+    fn security(&self) -> Security {
+        Security::SemiHonest
+    }
+
     fn parties(&self) -> usize {
         PARTIES
     }

@@ -321,9 +321,21 @@ pub fn costs_are_what_the_wire_counts(build: Build, parties: usize, effort: Effo
 
 fn predicted(session: &Session, case: &'static Case, operands: &[Vec<i128>], bits: u32) {
     let one = |_, p, step| task(case, Rc::new(operands.to_vec()), bits, p, step);
-    let account = session.account(1, one);
-    let n = operands[0].len();
-    let stats: Vec<_> = session.run(1, one).into_iter().map(|o| o.stats).collect();
+    let what = format!("{}; {} elements, {bits} bits", case.name, operands[0].len());
+    costs_as_predicted(session, &what, one);
+}
+
+/// What a task costs by the ledger is what it costs.
+///
+/// # Panics
+/// If not.
+pub(crate) fn costs_as_predicted<T: Send + 'static>(
+    session: &Session,
+    what: &str,
+    task: impl Fn(usize, Rc<dyn Protocol>, Step) -> Task<T> + Sync,
+) {
+    let account = session.account(1, &task);
+    let stats: Vec<_> = session.run(1, &task).into_iter().map(|o| o.stats).collect();
     for (party, stats) in stats.iter().enumerate() {
         for phase in [Phase::Preprocessing, Phase::Online] {
             let counted = stats.sent_in(phase);
@@ -333,9 +345,7 @@ fn predicted(session: &Session, case: &'static Case, operands: &[Vec<i128>], bit
             let declared = (messages, account.bytes(phase, party));
             assert_eq!(
                 found, declared,
-                "{}: party {party} sends other messages and bytes in {phase:?} than declared; {n} \
-                 elements, {bits} bits",
-                case.name
+                "{what}: party {party} sends other messages and bytes in {phase:?} than declared"
             );
         }
     }
@@ -345,7 +355,7 @@ fn predicted(session: &Session, case: &'static Case, operands: &[Vec<i128>], bit
     let found = (total, online, preprocessing);
     let rounds = (account.rounds.total, account.rounds.online, account.preprocessing_rounds);
     let declared = (Some(rounds.0), Some(rounds.1), Some(rounds.2));
-    assert_eq!(found, declared, "{}: rounds; {n} elements, {bits} bits", case.name);
+    assert_eq!(found, declared, "{what}: rounds");
 }
 
 /// The same seed gives the same bytes on the wire; another seed gives others.

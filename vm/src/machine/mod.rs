@@ -502,19 +502,31 @@ fn check_range(name: &str, element: Element, values: &[i128]) -> Result<()> {
 mod tests {
     use mpc_protocols::registry::PROTOCOLS;
     use mpc_protocols::testing::conformance::setup;
-    use mpc_protocols::{Seeds, Truncation};
+    use mpc_protocols::{Info, Seeds, Truncation};
 
     use super::*;
 
-    #[test]
-    fn gates_go_one_way_where_one_party_garbles() {
-        let built = PROTOCOLS.iter().map(|entry| {
+    fn all_built() -> impl Iterator<Item = (&'static Info, Rc<dyn Protocol>)> {
+        PROTOCOLS.iter().map(|entry| {
             let parties = entry.info.parties.least();
             let setup = setup(parties, 64, Truncation::Exact);
             let seeds = Seeds { session: [0; 32], own: [1; 32], pair: vec![[0; 32]; parties] };
-            (entry.info.name, entry.build(&setup, 0, &seeds).unwrap())
-        });
-        let one_way: Vec<_> = built.filter(|(_, p)| one_way(&**p)).map(|(name, _)| name).collect();
-        assert_eq!(one_way, ["yao"]);
+            (entry.info, entry.build(&setup, 0, &seeds).unwrap())
+        })
+    }
+
+    #[test]
+    fn gates_go_one_way_where_one_party_garbles() {
+        let one_way = all_built().filter(|(_, p)| one_way(&**p));
+        assert_eq!(one_way.map(|(info, _)| info.name).collect::<Vec<_>>(), ["yao"]);
+    }
+
+    /// Where parties follow the protocol numbers are told as they are, and a peer that lies would be
+    /// believed.
+    #[test]
+    fn protocols_protect_against_whom_they_say() {
+        for (info, p) in all_built() {
+            assert_eq!(p.security(), info.security, "{}", info.name);
+        }
     }
 }

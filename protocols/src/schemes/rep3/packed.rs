@@ -8,7 +8,7 @@ use crate::algebra::bits;
 use crate::algebra::ring::{Bits, Ring};
 use crate::blocks::pairs;
 use crate::cost::{Call, Cost, Verb};
-use crate::protocol::{Fut, now};
+use crate::protocol::{Fut, Security, now};
 use crate::schemes::over_binary::BinaryScheme;
 use crate::value::{ClearBits, Shares, Unit};
 
@@ -58,6 +58,10 @@ impl Trio {
 }
 
 impl BinaryScheme for Trio {
+    fn security(&self) -> Security {
+        Security::SemiHonest
+    }
+
     fn parties(&self) -> usize {
         PARTIES
     }

@@ -60,7 +60,7 @@ pub fn build(setup: &Setup, me: Party, seeds: &Seeds) -> Result<Rc<dyn Protocol>
 pub(crate) struct ByResharing;
 
 impl MakeFieldScheme for ByResharing {
-    const NAME: &str = INFO.name;
+    const INFO: Info = INFO;
 
     fn maskers(parties: usize) -> usize {
         maskers(parties)

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use mpc_bytecode::{Id, Run, execute, group};
 use mpc_protocols::value::ClearVec;
-use mpc_protocols::{Clear, ClearBits, Protocol, Shares};
+use mpc_protocols::{Clear, ClearBits, Protocol, Security, Shares};
 use mpc_runtime::{Depth, Error, Party, Result, Slot, Step};
 
 use super::clear::{to_clear, to_clear_bits};
@@ -134,7 +134,8 @@ impl execute::Opening for Machine {
     }
 }
 
-/// Numbers told to all by one party: shared, then opened. No party can learn more than it is told.
+/// Numbers told to all by one party: as they are if parties follow the protocol, otherwise shared and then
+/// opened, so that all are told the same.
 async fn publish(
     p: &dyn Protocol,
     step: &Step,
@@ -143,6 +144,9 @@ async fn publish(
     x: &Clear,
     bits: u32,
 ) -> Result<Clear> {
+    if p.security() != Security::Malicious {
+        return p.publish(step, owner, x, bits).await;
+    }
     let shared = p.share(step, owner, x, bits).await?;
     release(p, step, gate, &shared, None, bits).await
 }
@@ -154,6 +158,9 @@ async fn publish_bits(
     owner: Party,
     x: &ClearBits,
 ) -> Result<ClearBits> {
+    if p.security() != Security::Malicious {
+        return p.publish_bits(step, owner, x).await;
+    }
     let shared = p.share_bits(step, owner, x).await?;
     release_bits(p, step, gate, &shared, None).await
 }
@@ -216,12 +223,15 @@ impl execute::Io for Machine {
     fn publish(&mut self, groups: &[group::Publish]) -> Result<()> {
         let gate = self.gate();
         let player = self.roles();
-        self.spawn(
+        // In pieces as those of `share`, unless it is opened.
+        let whole = self.protocol.security() == Security::Malicious;
+        self.spawn_in(
+            self.tile_bits.saturating_mul(SHARED_TILES),
             groups,
             move |g| (player(g.role), g.bits.0),
-            |_| 1,
+            move |g| if whole { 1 } else { len(g.dst.0) },
             |m, g| m.c(g.a.0),
-            |m, g, _, level| to_clear(m, g.dst.0, level),
+            |m, g, tile, level| to_clear(m, tile.of(g.dst.0), level),
             async move |p: &dyn Protocol, step: &Step, o: &[Operand], (owner, bits)| {
                 publish(p, step, gate.as_deref(), owner, o[0].clear(), bits).await
             },
