@@ -53,11 +53,16 @@ fn refused(arguments: &[&str], expected: &str) {
 
 /// Sum of the two private vectors of alice and bob, each of two `int<16>`, and its comparison with 10.
 fn sum_program() -> Program {
+    sum_program_of(17)
+}
+
+/// As [`sum_program`], with a promise that sums have so many bits.
+fn sum_program_of(bits: u32) -> Program {
     let code = [
         "input (c0:2, $0) (c2:2, $1)",
         "share (s0:2, c0:2, $0, 16) (s2:2, c2:2, $1, 16)",
-        "adds (s4:2, s0:2, s2:2, 17)",
-        "open (c4:2, s4:2, 17)",
+        &format!("adds (s4:2, s0:2, s2:2, {bits})"),
+        &format!("open (c4:2, s4:2, {bits})"),
         "output ($0, c4:2)",
         "halt ()",
     ];
@@ -74,15 +79,15 @@ fn sum_program() -> Program {
         inputs: vec![input("a", 0), input("b", 1)],
         outputs: vec![Variable {
             name: "sum".into(),
-            element: Element::Int(17),
+            element: Element::Int(bits),
             shape: vec![2],
             receivers: Receivers::All,
         }],
         states: vec![],
         entries: vec![Entry { name: "main".into(), start: 0, end: code.len() as u32 }],
         registers: [8; 5],
-        ring_bits: 17,
-        field_bits: 17,
+        ring_bits: bits,
+        field_bits: bits,
         pool: vec![],
         circuits: vec![],
         spans: (1..=code.len() as u32).map(|line| Span { file: 0, line, column: 1 }).collect(),
@@ -630,27 +635,49 @@ fn a_field_that_differs_is_named_by_every_party() {
     }
 }
 
-#[test]
-fn compare_runs_one_bytecode_under_several_protocols() {
+/// `scripts/compare` with these arguments, unless there is no Python.
+fn compare(arguments: &[&str]) -> Option<Command> {
     if Command::new("python3").arg("--version").output().is_err() {
         println!("there is no python3: nothing is compared");
-        return;
+        return None;
     }
+    let mut command = Command::new("python3");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/compare"));
+    let binaries = Path::new(env!("CARGO_BIN_EXE_mpcvm")).parent().unwrap();
+    command.args(arguments).arg("--bin").arg(binaries);
+    Some(command)
+}
+
+#[test]
+fn compare_says_that_data_break_a_width_and_not_that_a_protocol_is_wrong() {
+    let place = Place::new("broken");
+    let program = sum_program_of(16);
+    let file = place.file("sum.mpcb", program.encode()).display().to_string();
+    place.file("a.csv", "30000,1\n");
+    place.file("b.csv", "30000,2\n");
+    let (a, b) = (input(&place, "a", "a.csv"), input(&place, "b", "b.csv"));
+    let arguments = [&*file, "--protocols", "rep3-ring,rep3-bin", "--input", &a, "--input", &b];
+    let Some(mut command) = compare(&arguments) else { return };
+    let output = command.args(["--repeat", "1"]).output().unwrap();
+    let (table, told) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{table}{told}");
+    assert!(table.contains("the data break the program") && !table.contains("WRONG"), "{table}");
+}
+
+#[test]
+fn compare_runs_one_bytecode_under_several_protocols() {
     let (place, file) = place_with_program("compare");
     let (a, b) = (input(&place, "a", "a.csv"), input(&place, "b", "b.csv"));
     let (csv, json) = (place.0.join("table.csv"), place.0.join("table.json"));
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/compare");
-    let output = Command::new("python3")
-        .arg(script)
-        .args([&*file, "--protocols", "plain,rep3-ring,shamir", "--parties", "3", "--repeat", "2"])
-        .args(["--input", &a, "--input", &b, "--bin"])
-        .arg(Path::new(env!("CARGO_BIN_EXE_mpcvm")).parent().unwrap())
+    let arguments = [&*file, "--protocols", "plain,rep3-ring,shamir", "--input", &a, "--input", &b];
+    let Some(mut command) = compare(&arguments) else { return };
+    command
+        .args(["--parties", "3", "--repeat", "2"])
         .arg("--csv")
         .arg(&csv)
         .arg("--json")
-        .arg(&json)
-        .output()
-        .unwrap();
+        .arg(&json);
+    let output = command.output().unwrap();
     let (table, told) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{table}{told}");
     let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| ")).collect();
