@@ -107,7 +107,7 @@ fn references_are_floating_point_and_what_is_watched_is_what_they_give() {
         let [inputs, expected] = sets(&folder).unwrap().swap_remove(0);
         let name = folder.display();
         let shapes = inputs.iter().map(|(n, tensor)| (plain(n), tensor.shape.clone())).collect();
-        let options = Options { shapes, ..Options::default() };
+        let options = Options { shapes, fast_functions: true, ..Options::default() };
         let load = loader(folder.clone());
         let watched = onnx::watched("model.onnx", &load, &options).unwrap();
         let reference = onnx::reference("model.onnx", &load, &options).unwrap();
@@ -124,6 +124,34 @@ fn references_are_floating_point_and_what_is_watched_is_what_they_give() {
             let output = outputs.iter().find(|o| o.name == tap.output).unwrap();
             assert_eq!(output.shape.iter().product::<u64>(), found[&tap.output].len() as u64);
             assert!(watched.program.files.contains(&tap.node), "{name}: {}", tap.node);
+        }
+    }
+}
+
+/// How far functions with few digits may be off, after a few layers.
+const FEW_DIGITS: f64 = 1e-2;
+
+#[test]
+fn functions_may_have_fewer_digits() {
+    let folder = networks().into_iter().find(|f| f.ends_with("recurrent")).unwrap();
+    let load = loader(folder.clone());
+    for [inputs, expected] in sets(&folder).unwrap() {
+        let shapes = inputs.iter().map(|(n, tensor)| (plain(n), tensor.shape.clone())).collect();
+        let options = Options { shapes, fast_functions: true, ..Options::default() };
+        let compiled = onnx::compile("model.onnx", &load, &options);
+        let (compiled, model) =
+            compiled.unwrap_or_else(|failure| panic!("{:?}", failure.diagnostics));
+        let source = &model.source;
+        assert!(
+            source.contains("use stdlib::fast;") && source.contains("fast::sigmoid("),
+            "{source}"
+        );
+        assert!(!source.contains("math::sigmoid(") && !source.contains("math::tanh("), "{source}");
+        let found = results(&compiled.module, &model.weights, &inputs).unwrap();
+        for (found, (name, expected)) in found.iter().zip(&expected) {
+            let far = |(x, y): (&f64, &f64)| (x - y).abs() > FEW_DIGITS;
+            let wrong = found.values.iter().zip(&expected.values).find(|(x, y)| far((x, y)));
+            assert_eq!(wrong, None, "{name}");
         }
     }
 }

@@ -467,9 +467,14 @@ impl<'a> Import<'_, 'a, '_> {
 
     fn finish(mut self, path: &str, model: &Model<'_>) -> Imported {
         self.p.leave_out_unused();
-        let body = self.p.body();
+        let mut body = self.p.body();
+        if self.p.options.fast_functions && self.p.purpose != Purpose::Reference {
+            for (accurate, fast) in FAST_FUNCTIONS {
+                body = body.replace(&format!("{accurate}("), &format!("{fast}("));
+            }
+        }
         let mut head = format!("/// {}\n", description(path, model, &self.opsets));
-        for module in ["math", "nn", "order", "trig"] {
+        for module in ["fast", "math", "nn", "order", "trig"] {
             if body.contains(&format!("{module}::")) {
                 head += &format!("use stdlib::{module};\n");
             }
@@ -498,6 +503,17 @@ impl<'a> Import<'_, 'a, '_> {
         Imported { source: head + &body, weights, warnings, nodes, taps: self.taps }
     }
 }
+
+/// Functions of the library, and those that take their place if fewer digits will do.
+const FAST_FUNCTIONS: [(&str, &str); 7] = [
+    ("math::exp", "fast::exp"),
+    ("math::log", "fast::log"),
+    ("math::reciprocal", "fast::reciprocal"),
+    ("math::sigmoid", "fast::sigmoid"),
+    ("math::sqrt", "fast::sqrt"),
+    ("math::tanh", "fast::tanh"),
+    ("nn::gelu", "fast::gelu"),
+];
 
 /// Whether an output of a model for one sample is for so many: these are its first axis, and the others are as they were.
 fn has_samples(info: &ValueInfo<'_>, shape: &[usize], n: usize) -> bool {

@@ -13,6 +13,8 @@ pub struct Options {
     pub shapes: BTreeMap<String, Vec<usize>>,
     /// Whether all parties learn the weights.
     pub public_weights: bool,
+    /// Whether elementary functions are those of `stdlib::fast`, with three or four digits, where it has them.
+    pub fast_functions: bool,
 }
 
 impl Default for Options {
@@ -22,6 +24,7 @@ impl Default for Options {
             int: 32,
             shapes: BTreeMap::new(),
             public_weights: false,
+            fast_functions: false,
         }
     }
 }
@@ -43,6 +46,9 @@ pub struct Arguments {
     /// Let all parties learn the weights of a model, which makes products with them local
     #[arg(long, help_heading = HEADING)]
     pub public_weights: bool,
+    /// Take elementary functions such as sigmoid, tanh, exp and gelu with three or four digits, in three quarters of the rounds
+    #[arg(long, help_heading = HEADING)]
+    pub fast_functions: bool,
 }
 
 #[cfg(feature = "clap")]
@@ -52,7 +58,11 @@ impl Arguments {
     /// # Errors
     /// When a shape is given twice.
     pub fn options(&self) -> Result<Options, String> {
-        let mut options = Options { public_weights: self.public_weights, ..Options::default() };
+        let mut options = Options {
+            public_weights: self.public_weights,
+            fast_functions: self.fast_functions,
+            ..Options::default()
+        };
         options.fix = self.fix.unwrap_or(options.fix);
         for (name, sizes) in &self.shape {
             if options.shapes.insert(name.clone(), sizes.clone()).is_some() {
@@ -68,6 +78,7 @@ impl Arguments {
             (self.fix.is_some(), "--fix"),
             (!self.shape.is_empty(), "--shape"),
             (self.public_weights, "--public-weights"),
+            (self.fast_functions, "--fast-functions"),
         ];
         given.iter().find(|(is, _)| *is).map(|(_, name)| *name)
     }

@@ -99,7 +99,7 @@ pub(super) struct Mark {
 /// The text so far.
 pub(super) struct Program<'o> {
     pub(super) options: &'o Options,
-    purpose: Purpose,
+    pub(super) purpose: Purpose,
     /// How many samples a model for one is given.
     pub(super) samples: Option<usize>,
     lines: Vec<String>,
