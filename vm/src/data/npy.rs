@@ -136,7 +136,8 @@ pub fn read(
         let found = length - head.bytes.min(length);
         return Err(format!(": {found} bytes of values where shape {:?} needs {due}", head.shape));
     }
-    let mut bytes = Vec::new();
+    // As much as is there for certain is asked for at once.
+    let mut bytes = Vec::with_capacity(length.map_or(0, |_| due as usize));
     while (bytes.len() as u64) < due {
         let before = bytes.len();
         let piece = PIECE_BYTES.max(before as u64).min(due - before as u64);
@@ -157,6 +158,7 @@ pub fn read(
 
 fn decode(bytes: &[u8], element: Type) -> Result<Numbers, String> {
     let word = |piece: &[u8]| piece.iter().rev().fold(0_u64, |n, b| n << 8 | u64::from(*b));
+    let (singles, doubles) = (bytes.as_chunks::<4>().0, bytes.as_chunks::<8>().0);
     Ok(match element {
         Type::Bool => Numbers::Whole(bytes.iter().map(|b| i128::from(*b)).collect()),
         Type::Unsigned(size) => {
@@ -168,12 +170,9 @@ fn decode(bytes: &[u8], element: Type) -> Result<Numbers, String> {
             Numbers::Whole(bytes.chunks_exact(size).map(signed).collect())
         }
         Type::Float(4) => {
-            let float = |p| f64::from(f32::from_bits(word(p) as u32));
-            Numbers::Real(bytes.chunks_exact(4).map(float).collect())
+            Numbers::Real(singles.iter().map(|&p| f32::from_le_bytes(p).into()).collect())
         }
-        Type::Float(_) => {
-            Numbers::Real(bytes.chunks_exact(8).map(|p| f64::from_bits(word(p))).collect())
-        }
+        Type::Float(_) => Numbers::Real(doubles.iter().map(|&p| f64::from_le_bytes(p)).collect()),
     })
 }
 
@@ -203,25 +202,29 @@ fn row_major<T: Copy>(values: &[T], shape: &[u64]) -> Vec<T> {
 
 /// A file of 64-bit integers; values beyond them are cut off.
 pub fn encode_whole(shape: &[u64], values: &[i128]) -> Vec<u8> {
-    encode("<i8", shape, values.iter().flat_map(|v| (*v as i64).to_le_bytes()))
+    encode("<i8", shape, values.iter().map(|v| (*v as i64).to_le_bytes()))
 }
 
 /// A file of `f64`.
 pub fn encode_real(shape: &[u64], values: &[f64]) -> Vec<u8> {
-    encode("<f8", shape, values.iter().flat_map(|v| v.to_le_bytes()))
+    encode("<f8", shape, values.iter().map(|v| v.to_le_bytes()))
 }
 
 /// A file of `f32`.
 pub fn encode_single(shape: &[u64], values: &[f32]) -> Vec<u8> {
-    encode("<f4", shape, values.iter().flat_map(|v| v.to_le_bytes()))
+    encode("<f4", shape, values.iter().map(|v| v.to_le_bytes()))
 }
 
 /// A file of booleans.
 pub fn encode_bool(shape: &[u64], values: &[bool]) -> Vec<u8> {
-    encode("|b1", shape, values.iter().map(|v| u8::from(*v)))
+    encode("|b1", shape, values.iter().map(|v| [u8::from(*v)]))
 }
 
-fn encode(descr: &str, shape: &[u64], values: impl Iterator<Item = u8>) -> Vec<u8> {
+fn encode<const N: usize>(
+    descr: &str,
+    shape: &[u64],
+    values: impl ExactSizeIterator<Item = [u8; N]>,
+) -> Vec<u8> {
     let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();
     let tail = if shape.len() == 1 { "," } else { "" };
     let text = format!(
@@ -236,7 +239,8 @@ fn encode(descr: &str, shape: &[u64], values: impl Iterator<Item = u8>) -> Vec<u
     out.extend(text.bytes());
     out.extend(std::iter::repeat_n(b' ', padding));
     out.push(b'\n');
-    out.extend(values);
+    out.reserve_exact(N * values.len());
+    values.for_each(|value| out.extend_from_slice(&value));
     out
 }
 
