@@ -67,6 +67,36 @@ fn shares_take_the_memory_that_is_estimated() {
 }
 
 #[test]
+fn weights_of_layers_are_shared_one_after_the_other() {
+    const N: usize = 128;
+    const LAYERS: usize = 40;
+    let layer = |i: usize| format!("let x{} = max(matmul(x{i}, share(w{i})), 0);\n", i + 1);
+    let weights: String =
+        (0..LAYERS).map(|i| format!("input w{i}: private(a) fix[{N}, {N}] from a;\n")).collect();
+    let layers: String = (0..LAYERS).map(layer).collect();
+    let program = from_source(&format!(
+        "role a, b;\n{weights}input x0: secret fix[1, {N}] from b;\n{layers}output x{LAYERS} to b as \"y\";"
+    ));
+    let values = |n: usize| (0..n).map(|i| (i * 37 % 2003) as i128 - 1000).collect::<Vec<_>>();
+    let mut inputs = vec![values(N * N); LAYERS];
+    inputs.push(values(N));
+    let case = Case { program, inputs };
+    for name in ["rep3-ring", "rep3-field", "shamir", "atlas"] {
+        case.check(Under::named(name, 3), "main").unwrap();
+    }
+    let under = Under::named("rep3-ring", 3);
+    let planes = [2, 1, 1];
+    for (party, [estimated, taken]) in
+        case.share_memory(under, "main").unwrap().into_iter().enumerate()
+    {
+        let all = (planes[party] * LAYERS * N * N * 8) as u64;
+        println!("party {party}: {taken} of {all} bytes, {estimated} are estimated");
+        assert!(taken < all / 2, "party {party}: {taken} of {all}");
+        assert!(estimated < all / 2, "party {party}: {estimated} of {all} are estimated");
+    }
+}
+
+#[test]
 fn a_hundred_comparisons_take_the_rounds_of_one() {
     let inputs = "role a; input x: secret int<40>[200] from a;\n";
     let statement = |i: usize| format!("output x[{i}] < x[{}] to all as \"less{i}\";\n", i + 100);

@@ -39,6 +39,10 @@ pub struct Step {
     pub end: u64,
 }
 
+/// Elements from which on a vector is shared just before it is used, in messages of its own: what is computed from the first of
+/// many large vectors, such as the weights of layers, does not wait for the last, and its memory serves them one after the other.
+const MUCH: usize = 1 << 14;
+
 /// Depth under each weighting: the first counts communication, the others tell different costs apart.
 type Depth = [u64; 3];
 
@@ -134,6 +138,7 @@ fn sinks(block: &Block, types: &[Type], before: &[usize], i: usize) -> bool {
     };
     let [result] = node.results[..] else { return false };
     let size = |v: &Value| types[v.0 as usize].size();
+    let much = matches!(node.op, Op::Share {}) && size(&result) >= MUCH;
     let constant = |v: &Value| {
         before.iter().any(|&p| {
             matches!(block.nodes[p].op, Op::Const { .. }) && block.nodes[p].results[0] == *v
@@ -145,7 +150,7 @@ fn sinks(block: &Block, types: &[Type], before: &[usize], i: usize) -> bool {
         (Some(v), None) => size(v) <= size(&result) || matches!(node.op, Op::View { .. }),
         _ => false,
     };
-    local && fits
+    (local || much) && fits
 }
 
 /// For each node, the nodes of this block that must come before it.

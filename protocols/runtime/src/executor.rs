@@ -10,7 +10,7 @@
 //! instructions while it is in the cache, and tiles on the wire are few if the peers keep pace.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -261,7 +261,9 @@ struct Task {
 /// Runs the steps of one party.
 pub struct Executor {
     core: Rc<Core>,
-    tasks: HashMap<TaskId, Task>,
+    tasks: BTreeMap<TaskId, Task>,
+    /// Tasks that have not begun, and the task before which all are to be over first.
+    behind: VecDeque<(TaskId, TaskId)>,
     /// One more than the number of the latest task.
     issued: TaskId,
     frames: Vec<Frame>,
@@ -290,8 +292,8 @@ impl Executor {
             preprocessing: RefCell::default(),
             stats: RefCell::default(),
         };
-        let (core, tasks) = (Rc::new(core), HashMap::new());
-        Executor { core, tasks, issued: 0, frames: vec![] }
+        let (core, tasks) = (Rc::new(core), BTreeMap::new());
+        Executor { core, tasks, behind: VecDeque::new(), issued: 0, frames: vec![] }
     }
 
     /// Sets how many bytes one peer may send ahead of the steps they belong to.
@@ -343,10 +345,38 @@ impl Executor {
         place: u32,
         task: impl Future<Output = Result<()>> + 'static,
     ) {
+        self.spawn_behind(id, place, 0, task);
+    }
+
+    /// As [`Executor::spawn`], for a task that does not begin before all tasks below `first` are over. `first`
+    /// is at most `id`, and never descends. No party waits for ever: of the tasks that are not over everywhere,
+    /// the one with the lowest number is held up by none.
+    pub fn spawn_behind(
+        &mut self,
+        id: TaskId,
+        place: u32,
+        first: TaskId,
+        task: impl Future<Output = Result<()>> + 'static,
+    ) {
         assert!(id >= self.issued, "task numbers ascend");
+        assert!(first <= id, "a task is not behind itself");
         self.issued = id + 1;
         self.tasks.insert(id, Task { future: Box::pin(task), place, begun: false });
-        self.core.ready.borrow_mut().insert(id);
+        if first == 0 {
+            self.core.ready.borrow_mut().insert(id);
+        } else {
+            self.behind.push_back((id, first));
+        }
+    }
+
+    /// A task that those before it held up and that may begin now.
+    fn let_on(&mut self) -> Option<TaskId> {
+        let &(id, first) = self.behind.front()?;
+        let oldest = self.tasks.first_key_value().map_or(id, |(&oldest, _)| oldest);
+        (oldest >= first).then(|| {
+            self.behind.pop_front();
+            id
+        })
     }
 
     /// Tasks that are not over.
@@ -366,7 +396,7 @@ impl Executor {
     pub fn run_ready(&mut self) -> std::result::Result<(), (Option<u32>, Error)> {
         let mut context = Context::from_waker(Waker::noop());
         loop {
-            let Some(id) = self.core.next() else {
+            let Some(id) = self.let_on().or_else(|| self.core.next()) else {
                 // A last message may have no answer to wait for: it must leave all the same.
                 let left = self.core.flush_above(0).map(drop);
                 return left.map_err(|error| (self.oldest_waiting(), error));

@@ -13,14 +13,17 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::rc::Rc;
 
-use mpc_bytecode::{Group, execute};
+use mpc_bytecode::{Group, Instruction, execute};
 use mpc_protocols::{Clear, ClearBits, Protocol, Shares};
 use mpc_runtime::{Depth, Error, Result, Slot, Step};
 
-use super::Machine;
 pub(super) use super::bank::{Source, Vector};
 use super::levels::{Course, HasDepth};
 use super::tiles::{Part, Tile, deal};
+use super::{Absent, Machine};
+
+/// Elements of a vector that is shared no earlier than some instructions ahead.
+const LONG: usize = 1 << 14;
 
 impl execute::Executor for Machine {
     type Error = Error;
@@ -189,12 +192,17 @@ impl Machine {
         let step = step.tile_of(whole);
         self.barrier().into_iter().for_each(|barrier| step.set_barrier(barrier));
         let protocol = self.protocol.clone();
-        self.executor.spawn(id, place, async move {
+        let first = self.first_before(place, jobs.iter().map(|(_, (_, len))| len).sum());
+        // Where nothing is waited for, it is done as early as it may be, as it is where much is.
+        let at_once = first > 0 && matches!(self.absent, Absent::Replayed(_));
+        self.executor.spawn_behind(id, place, first, async move {
             let alone = jobs.len() == 1;
             for wanted in jobs.iter().flat_map(|(operands, _)| operands) {
                 wanted.ready().await;
             }
-            step.turn().await;
+            if !at_once {
+                step.turn().await;
+            }
             let mut columns: Vec<Vec<Operand>> = jobs[0].0.iter().map(|_| vec![]).collect();
             let mut targets = vec![];
             for (operands, target) in jobs {
@@ -215,6 +223,16 @@ impl Machine {
             debug_assert_eq!(at, value.len(), "a result has the length of its registers");
             Ok(())
         });
+    }
+
+    /// The task before which all are to be over before a task begins that makes `len` elements: long vectors
+    /// are not shared long before they are used, so that memory serves one after the other.
+    fn first_before(&self, place: u32, len: usize) -> u64 {
+        let shares = matches!(self.program.code[place as usize], Instruction::Share(_));
+        if !shares || len < LONG || !self.in_step {
+            return 0;
+        }
+        self.begun.front().copied().unwrap_or(0)
     }
 
     /// Splits groups into classes of equal parameters whose operands are there after equally many

@@ -13,7 +13,7 @@ mod gate;
 mod levels;
 mod tiles;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -107,6 +107,10 @@ pub struct Machine {
     /// Tasks in flight at which issue pauses.
     window: usize,
     issued: u64,
+    /// First tasks of the latest instructions.
+    begun: VecDeque<u64>,
+    /// Whether parties go in step, and tasks as they like: none is far ahead, and no check decides who goes on.
+    in_step: bool,
     decisions: Vec<bool>,
     absent: Absent,
     memory_limit: usize,
@@ -129,6 +133,9 @@ enum Absent {
     /// Preprocessing is made: any index will do.
     Unforeseen,
 }
+
+/// Instructions ahead of their use from which long vectors are shared: some layers of a network.
+const AHEAD: usize = 24;
 
 /// Place of what happens before the first instruction.
 const SETUP: u32 = u32::MAX;
@@ -197,7 +204,9 @@ impl Machine {
         mut binding: Binding,
     ) -> Machine {
         let memory_limit = register_bytes(&program, &*protocol).saturating_mul(6) / 5 + SPARE_BYTES;
-        let window = if one_way(&*protocol) { ONE_WAY_WINDOW } else { FIRST_WINDOW };
+        let one_way = one_way(&*protocol);
+        let window = if one_way { ONE_WAY_WINDOW } else { FIRST_WINDOW };
+        let in_step = !one_way && !protocol.verifies();
         let tile_bits = binding.tile_bits.unwrap_or_else(|| protocol.tile_bits());
         let inputs = std::mem::take(&mut binding.inputs).into_iter();
         let inputs = inputs.map(|x| x.map(|values| Clear::new(values, Depth::ZERO))).collect();
@@ -224,6 +233,8 @@ impl Machine {
             tasks: 0,
             window,
             issued: 0,
+            begun: VecDeque::new(),
+            in_step,
             decisions: vec![],
             absent: Absent::Wrong,
             memory_limit,
@@ -269,6 +280,10 @@ impl Machine {
             let at = self.pc;
             if self.at_gate() && !self.joins_gate(&program.code[at]) {
                 self.pass_gate()?;
+            }
+            self.begun.push_back(self.tasks);
+            if self.begun.len() > AHEAD {
+                self.begun.pop_front();
             }
             self.pc += 1;
             self.issued += 1;
