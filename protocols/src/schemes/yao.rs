@@ -27,7 +27,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use mpc_runtime::buffer::Buffer;
-use mpc_runtime::{Depth, Key, Label, Op, Party, Result, Step};
+use mpc_runtime::{Depth, Key, Label, Op, Party, Result, Step, join_all};
 use zeroize::Zeroizing;
 
 use super::over_binary::{BinaryScheme, OverBinary};
@@ -68,6 +68,8 @@ const FORM: Form = Form { odd: true, ..Form::semi_honest(4) };
 
 /// Gates whose hashes have a key in common.
 const CHUNK: usize = 256;
+/// Most gates whose tables are one message: 32 MiB.
+const MOST_GATES: usize = 1 << 20;
 /// Gates of one message: labels and tables of so many are 320 KiB, which fit the second-level cache.
 const TILE: usize = 1 << 12;
 
@@ -177,6 +179,18 @@ impl Yao {
     }
 
     async fn gates(&self, step: &Step, x: &Shares, y: &Shares) -> Result<Shares> {
+        if x.len() <= MOST_GATES {
+            return self.gates_of_message(step, x, y).await;
+        }
+        let parts = (0..x.len()).step_by(MOST_GATES).map(|first| -> Fut<'_> {
+            let range = first..x.len().min(first + MOST_GATES);
+            let (x, y) = (x.slice(range.clone()), y.slice(range));
+            Box::pin(async move { self.gates_of_message(step, &x, &y).await })
+        });
+        Ok(Shares::concat(&join_all(parts.collect()).await?))
+    }
+
+    async fn gates_of_message(&self, step: &Step, x: &Shares, y: &Shares) -> Result<Shares> {
         let (op, len) = (step.op(x.depth.max(y.depth)), x.len());
         if len == 0 {
             return Ok(x.clone());
@@ -332,7 +346,8 @@ impl BinaryScheme for Yao {
             Verb::Xor | Verb::LinearBits | Verb::ShareBits { owner: GARBLER } => nothing(),
             Verb::And | Verb::ShareBits { .. } | Verb::RandomBits if len == 0 => nothing(),
             Verb::And => {
-                Some(Cost { rounds: 0, ..Cost::by(GARBLER, PARTIES, 1, TABLE_BYTES * len) })
+                let messages = len.div_ceil(MOST_GATES) as u64;
+                Some(Cost { rounds: 0, ..Cost::by(GARBLER, PARTIES, messages, TABLE_BYTES * len) })
             }
             Verb::ShareBits { .. } => Some(transfers().ahead().beside(&bits(EVALUATOR))),
             Verb::RandomBits => Some(transfers()),
@@ -420,8 +435,37 @@ impl BinaryScheme for Yao {
 mod tests {
     use super::*;
     use crate::Truncation;
-    use crate::testing::conformance::{seed, setup};
-    use crate::testing::session::Session;
+    use crate::testing::conformance::{costs_as_predicted, seed, setup};
+    use crate::testing::session::{Session, Task};
+
+    #[test]
+    fn more_gates_than_one_message_holds_are_several_messages() {
+        const N: usize = MOST_GATES + 300;
+        let session = Session { build, setup: setup(PARTIES, 64, Truncation::Exact), seed: seed() };
+        let gates = |_, p: Rc<dyn Protocol>, step: Step| -> Task<bool> {
+            Box::pin(async move {
+                let bits = |by: usize| match step.me() {
+                    GARBLER => ClearBits::new(
+                        (0..N).map(|i| i / by % 2 == 1).collect::<Vec<_>>(),
+                        Depth::ZERO,
+                    ),
+                    _ => ClearBits::absent(N, Depth::ZERO),
+                };
+                let x = p.share_bits(&step, GARBLER, &bits(1)).await?;
+                let y = p.share_bits(&step, GARBLER, &bits(2)).await?;
+                let product = p.and(&step, &x, &y).await?;
+                let opened = p.open_bits(&step, &product, None).await?;
+                let due = |(i, &bit): (usize, &bool)| bit == (i % 4 == 3);
+                Ok(opened.values().is_some_and(|opened| opened.iter().enumerate().all(due)))
+            })
+        };
+        costs_as_predicted(&session, "many gates", gates);
+        for outcome in session.run(1, gates) {
+            assert_eq!(outcome.results, [true]);
+            let sent = outcome.stats.by_label.get(AND.0).map_or(0, |counts| counts.messages);
+            assert!(sent == 0 || sent == 2, "{sent}");
+        }
+    }
 
     /// A garbled gate gives the label of the product, whatever the lowest bits of the labels are.
     #[test]
