@@ -333,11 +333,8 @@ impl Case {
     }
 
     fn receives(&self, me: Party, under: Under, output: u32) -> bool {
-        let roles = self.roles(under.parties);
-        match &self.program.outputs[output as usize].receivers {
-            Receivers::All => true,
-            Receivers::Roles(list) => list.iter().any(|&role| roles[role as usize] == me),
-        }
+        let receivers = &self.program.outputs[output as usize].receivers;
+        receivers.include(me, &self.roles(under.parties))
     }
 
     /// What a run costs whose jumps on clear conditions go as `decisions` say.

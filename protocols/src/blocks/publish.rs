@@ -120,13 +120,15 @@ pub async fn bits(step: &Step, owner: Party, x: &ClearBits) -> Result<ClearBits>
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use mpc_runtime::Depth;
 
     use super::*;
     use crate::protocol::Build;
     use crate::schemes::{plain, rep3_ring, shamir};
     use crate::testing::conformance::{costs_as_predicted, seed, setup};
-    use crate::testing::session::Session;
+    use crate::testing::session::{Session, Task};
     use crate::{Protocol, Truncation};
 
     const SCHEMES: [(Build, usize); 3] =
@@ -149,9 +151,9 @@ mod tests {
                     Session { build, setup: setup(parties, 128, Truncation::Exact), seed: seed() };
                 let known = values(len, bits);
                 let (numbers, owner) = (known.clone(), parties / 2);
-                let tell = move |_, p: std::rc::Rc<dyn Protocol>, step: Step| {
+                let tell = move |_, p: Rc<dyn Protocol>, step: Step| {
                     let (mine, numbers) = (step.me() == owner, numbers.clone());
-                    let task: crate::testing::session::Task<_> = Box::pin(async move {
+                    let task: Task<_> = Box::pin(async move {
                         let truths: Vec<bool> = numbers.iter().map(|x| x & 1 == 1).collect();
                         let x = match mine {
                             true => Clear::new(numbers, Depth::ZERO),

@@ -70,7 +70,7 @@ const FORM: Form = Form { odd: true, ..Form::semi_honest(4) };
 const CHUNK: usize = 256;
 /// Most gates whose tables are one message: 32 MiB.
 const MOST_GATES: usize = 1 << 20;
-/// Gates of one message: labels and tables of so many are 320 KiB, which fit the second-level cache.
+/// Gates of a tile of a long vector: labels and tables of so many are 320 KiB, which fit the second-level cache.
 const TILE: usize = 1 << 12;
 
 const AND: Label = Label("yao.and.tables");

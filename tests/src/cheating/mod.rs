@@ -450,11 +450,11 @@ fn misblames(result: &Result<Outcome>, cheat: Party) -> Option<String> {
 
 /// Outputs that a party gets.
 fn due_at(case: &Case, roles: &[Party], me: Party, all: &Outputs) -> Outputs {
-    let receives = |id: u32| match &case.program.outputs[id as usize].receivers {
-        Receivers::All => true,
-        Receivers::Roles(list) => list.iter().any(|&role| roles[role as usize] == me),
-    };
-    all.iter().filter(|(id, _)| receives(*id)).cloned().collect()
+    let outputs = &case.program.outputs;
+    all.iter()
+        .filter(|(id, _)| outputs[*id as usize].receivers.include(me, roles))
+        .cloned()
+        .collect()
 }
 
 /// Outputs that all get.

@@ -60,6 +60,16 @@ pub enum Receivers {
     Roles(Vec<u32>),
 }
 
+impl Receivers {
+    /// Whether `party` is among them, where `players` has the party of each role.
+    pub fn include(&self, party: usize, players: &[usize]) -> bool {
+        match self {
+            Receivers::All => true,
+            Receivers::Roles(roles) => roles.iter().any(|&role| players[role as usize] == party),
+        }
+    }
+}
+
 /// An input, an output or a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use mpc_bytecode::{Id, Receivers, Run, execute, group};
+use mpc_bytecode::{Id, Run, execute, group};
 use mpc_protocols::value::ClearVec;
 use mpc_protocols::{Clear, ClearBits, Protocol, Security, Shares};
 use mpc_runtime::{Depth, Error, Party, Result, Slot, Step};
@@ -311,11 +311,8 @@ fn numbers(bits: &ClearVec<bool>) -> Option<Vec<i128>> {
 impl Machine {
     /// Hands an output to this party if it is for it. Others may know it too, if it is public.
     fn hand_out(&mut self, id: Id, wanted: Vec<Wanted>, values: fn(&Operand) -> Option<Vec<i128>>) {
-        let me = self.executor.me();
-        let mine = match &self.program.outputs[id.0 as usize].receivers {
-            Receivers::All => true,
-            Receivers::Roles(roles) => roles.iter().any(|&r| self.binding.roles[r as usize] == me),
-        };
+        let receivers = &self.program.outputs[id.0 as usize].receivers;
+        let mine = receivers.include(self.executor.me(), &self.binding.roles);
         let slot = Rc::new(self.executor.slot());
         self.outputs.push((id.0, slot.clone()));
         let (task, place, _) = self.task();
